@@ -1,0 +1,42 @@
+# Everything a newcomer needs: make demo, make test. Both make one .venv where it is missing or old.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint protos bench clean
+
+help:
+	@echo "make demo    explain real photographs through a local cluster; pictures into out/"
+	@echo "make test    lint, then every test"
+	@echo "make lint    ruff, mypy"
+	@echo "make protos  generate the stubs again"
+	@echo "make bench   the side-by-side measurements of docs/benchmarks.md"
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+.venv/protos/ready: protos/requirements.txt .venv/ready
+	$(PYTHON) -m venv .venv/protos
+	.venv/protos/bin/pip install --quiet --disable-pip-version-check -r protos/requirements.txt
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/convscope demo --output out
+
+test: lint .venv/protos/ready
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .typing/convscope tests benchmarks
+
+protos: .venv/protos/ready
+	.venv/protos/bin/python protos/generate.py
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv out build *.egg-info

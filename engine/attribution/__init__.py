@@ -1,0 +1,1 @@
+"""Attribution methods: one file a method, all in the table of methods.py."""

@@ -1,0 +1,34 @@
+"""An attribution reduced to one number a pixel, for people."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def to_heatmap(attribution: NDArray[np.floating[Any]], height: int, width: int) -> NDArray[np.float32]:
+    """Lay an attribution on the frame of the model's input: float32 [height, width], still signed.
+
+    [channels, h, w] is summed over the channels; [h, w] smaller than the frame is upsampled bilinearly, as
+    the Grad-CAM paper does.
+    """
+    values = np.asarray(attribution, dtype=np.float32)
+    if values.ndim == 3:
+        values = values.sum(axis=0)
+    if values.shape == (height, width):
+        return values
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def normalize(heatmap: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Scale a heatmap for drawing: to 0..1, or to -1..1 where it has negative values.
+
+    The 99.5 % quantile of the magnitude becomes 1, so that one bright pixel does not darken all others. A
+    heatmap of zeros stays one.
+    """
+    magnitude = np.abs(heatmap)
+    scale = float(np.quantile(magnitude, 0.995)) or float(magnitude.max(initial=0))
+    if not scale:
+        return np.zeros(heatmap.shape, dtype=np.float32)
+    return np.asarray(np.clip(heatmap / scale, -1, 1), dtype=np.float32)

@@ -1,0 +1,41 @@
+"""A heatmap over the picture that it explains."""
+
+from typing import Any
+
+import numpy as np
+from convscope.engine.imaging.colormap import DIVERGING, apply_colormap
+from convscope.engine.imaging.heatmap import normalize
+from numpy.typing import NDArray
+from PIL import Image
+
+Box = tuple[float, float, float, float]
+UNSEEN_BRIGHTNESS = 0.45
+
+
+def overlay(
+    picture: Image.Image,
+    heatmap: NDArray[np.floating[Any]],
+    region: Box,
+    *,
+    opacity: float = 0.5,
+    colormap: str = "turbo",
+) -> Image.Image:
+    """Draw a heatmap over a whole picture.
+
+    picture: upright RGB. heatmap: [H, W], signed. region: (left, top, right, bottom) of the picture that the
+    model saw; what lies outside is darkened. Where the heatmap has negative values a diverging map is used,
+    red for and blue against.
+    """
+    left, top = round(region[0]), round(region[1])
+    right, bottom = max(left + 1, round(region[2])), max(top + 1, round(region[3]))
+    values = normalize(heatmap)
+    if (values < 0).any():
+        colors = apply_colormap((values + 1) / 2, DIVERGING)
+    else:
+        colors = apply_colormap(values, colormap)
+    size = (right - left, bottom - top)
+    drawing = Image.fromarray(colors).resize(size, Image.Resampling.BILINEAR)
+    whole = Image.fromarray((np.asarray(picture) * UNSEEN_BRIGHTNESS).astype(np.uint8))
+    seen = picture.crop((left, top, right, bottom))
+    whole.paste(Image.blend(seen, drawing, opacity), (left, top))
+    return whole

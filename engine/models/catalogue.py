@@ -1,0 +1,181 @@
+"""Name to loaded model."""
+
+import threading
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from convscope.engine.errors import CatalogueError, ConvscopeError, ModelUnloadable, UnknownModel
+from convscope.engine.models.entry import Entry
+from convscope.engine.models.labels import Labels
+from convscope.engine.models.layers import map_layers, remember_layers
+from convscope.engine.models.model import Model
+from convscope.engine.models.sources import efficientnet_lite, factory, torchvision
+from convscope.engine.models.sources.source import Built, Source
+from convscope.engine.models.weights import check_digest, weights_digest
+from pydantic import ValidationError
+
+SOURCES: Mapping[str, Source] = {
+    "torchvision": torchvision.SOURCE,
+    "efficientnet_lite": efficientnet_lite.SOURCE,
+    "factory": factory.SOURCE,
+}
+BUILT_IN = Path(__file__).with_name("catalogue.toml")
+
+# Random weights come from torch's global generator.
+_building = threading.Lock()
+
+
+class Catalogue(Mapping[str, Entry]):
+    """The models that can be loaded, by name."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = dict(sorted(entries.items()))
+
+    @classmethod
+    def read(cls, path: Path = BUILT_IN) -> "Catalogue":
+        """Read and check a TOML file of [[models]] tables; `include_built_in = true` adds convscope's own.
+
+        What can never load is refused here: a name twice, an unknown network, a missing file, a factory that
+        cannot be imported. Raises CatalogueError that names the file and the model.
+        """
+        entries: dict[str, Entry] = {}
+        for entry in _read_entries(path):
+            if entry.name in entries:
+                raise CatalogueError(
+                    f"two models are named {entry.name}: in {entries[entry.name].folder} and {entry.folder}"
+                )
+            _check(entry)
+            entries[entry.name] = entry
+        return cls(entries)
+
+    def __getitem__(self, name: str) -> Entry:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownModel(name, self._entries) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def load(self, name: str, *, device: str | torch.device = "cpu") -> Model:
+        """Load a model to a device.
+
+        Raises UnknownModel with the nearest names, ModelUnloadable with the cause.
+        """
+        entry = self[name]
+        _check(entry)
+        with _building, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(entry.seed)
+            try:
+                built = SOURCES[entry.source].build(entry)
+            except CatalogueError:
+                raise
+            except Exception as error:
+                message = f"model {entry.name}: {type(error).__name__}: {error}"
+                raise ModelUnloadable(message) from error
+        return _finish(entry, built, torch.device(device))
+
+
+def _read_entries(path: Path) -> Iterator[Entry]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CatalogueError(f"the catalogue {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"the catalogue {path} is no TOML: {error}") from error
+    unknown = set(document) - {"models", "include_built_in"}
+    if unknown:
+        raise CatalogueError(f"the catalogue {path} has the unknown key {sorted(unknown)[0]!r}")
+    tables = document.get("models", [])
+    if not isinstance(tables, list):
+        raise CatalogueError(f"the catalogue {path}: models are written [[models]]")
+    if document.get("include_built_in", False) and path != BUILT_IN:
+        yield from _read_entries(BUILT_IN)
+    for place, table in enumerate(tables, 1):
+        yield _entry(path, place, table)
+
+
+def _entry(path: Path, place: int, table: dict[str, Any]) -> Entry:
+    try:
+        return Entry.model_validate({**table, "folder": path.parent})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        name = table.get("name", f"number {place}") if isinstance(table, dict) else f"number {place}"
+        raise CatalogueError(f"the catalogue {path}: model {name}: {field}: {first['msg']}") from error
+
+
+def _check(entry: Entry) -> None:
+    SOURCES[entry.source].check(entry)
+    if entry.weights_file:
+        if not entry.weights_file.is_file():
+            raise CatalogueError(f"model {entry.name}: there is no weights file {entry.weights_file}")
+        if entry.weights_sha256:
+            check_digest(entry.weights_file, entry.weights_sha256)
+    if isinstance(entry.labels, str) and entry.labels and not (entry.folder / entry.labels).is_file():
+        raise CatalogueError(f"model {entry.name}: there is no labels file {entry.folder / entry.labels}")
+
+
+def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
+    module = built.module.eval().requires_grad_(False)
+    module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        preprocessing = entry.preprocessing_over(built.preprocessing)
+    except ValidationError as error:
+        message = f"model {entry.name}: preprocessing: {error.errors()[0]['msg']}"
+        raise ModelUnloadable(message) from error
+    blank = torch.zeros(1, 3, preprocessing.height, preprocessing.width, device=device)
+    try:
+        layers = map_layers(module, blank.to(memory_format=torch.channels_last))
+    except Exception as error:  # a team's forward may raise anything
+        message = (
+            f"model {entry.name}: a pass with a picture of {preprocessing.height} x {preprocessing.width} "
+            f"raised {type(error).__name__}: {error}"
+        )
+        raise ModelUnloadable(message) from error
+    if len(layers.output_shape) != 1:
+        raise ModelUnloadable(
+            f"model {entry.name}: the output for one picture has the shape {list(layers.output_shape)}; "
+            "a classifier gives one score a class"
+        )
+    if entry.layer:
+        try:
+            layers = replace(layers, suggested=layers.spatial(entry.layer))
+        except ConvscopeError as error:
+            raise ModelUnloadable(f"model {entry.name}: {error.message}") from error
+    remember_layers(module, layers)
+    labels = _labels(entry, built, layers.output_shape[0])
+    return Model(
+        name=entry.name,
+        description=entry.describe(),
+        module=module,
+        preprocessing=preprocessing,
+        labels=Labels(labels or [str(index) for index in range(layers.output_shape[0])]),
+        has_labels=bool(labels),
+        layers=layers,
+        weights_digest=weights_digest(module),
+        device=device,
+    )
+
+
+def _labels(entry: Entry, built: Built, class_count: int) -> list[str]:
+    """One label a class; none where the entry gives none and the source's do not fit."""
+    if not entry.labels:
+        return list(built.labels) if len(built.labels) == class_count else []
+    if isinstance(entry.labels, str):
+        labels = (entry.folder / entry.labels).read_text(encoding="utf-8").splitlines()
+    else:
+        labels = entry.labels
+    if len(labels) != class_count:
+        raise ModelUnloadable(f"model {entry.name} has {class_count} classes, but {len(labels)} labels")
+    return labels

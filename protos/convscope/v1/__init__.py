@@ -1,0 +1,1 @@
+"""The contract: messages and stubs of convscope.v1, generated from the .proto files beside them."""
