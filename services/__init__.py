@@ -1,0 +1,1 @@
+"""The gRPC servers: how the engine is asked for."""

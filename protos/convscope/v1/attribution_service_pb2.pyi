@@ -73,7 +73,7 @@ class AttributeRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., target: _Optional[_Union[Target, _Mapping]] = ..., saliency: _Optional[_Union[SaliencyParameters, _Mapping]] = ..., grad_cam: _Optional[_Union[GradCamParameters, _Mapping]] = ..., data_type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., top_k: _Optional[int] = ..., heatmap: bool = ..., overlay: _Optional[_Union[Overlay, _Mapping]] = ...) -> None: ...
 
 class AttributeResponse(_message.Message):
-    __slots__ = ("attribution", "heatmap", "target", "predictions", "region", "layer", "input_height", "input_width", "overlay", "cached")
+    __slots__ = ("attribution", "heatmap", "target", "predictions", "region", "layer", "input_height", "input_width", "overlay", "cached", "precision")
     ATTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     HEATMAP_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class AttributeResponse(_message.Message):
     INPUT_WIDTH_FIELD_NUMBER: _ClassVar[int]
     OVERLAY_FIELD_NUMBER: _ClassVar[int]
     CACHED_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     attribution: _tensor_pb2.Tensor
     heatmap: _tensor_pb2.Tensor
     target: _prediction_pb2.Prediction
@@ -94,7 +95,8 @@ class AttributeResponse(_message.Message):
     input_width: int
     overlay: bytes
     cached: bool
-    def __init__(self, attribution: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., heatmap: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., target: _Optional[_Union[_prediction_pb2.Prediction, _Mapping]] = ..., predictions: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ..., layer: _Optional[str] = ..., input_height: _Optional[int] = ..., input_width: _Optional[int] = ..., overlay: _Optional[bytes] = ..., cached: bool = ...) -> None: ...
+    precision: str
+    def __init__(self, attribution: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., heatmap: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., target: _Optional[_Union[_prediction_pb2.Prediction, _Mapping]] = ..., predictions: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ..., layer: _Optional[str] = ..., input_height: _Optional[int] = ..., input_width: _Optional[int] = ..., overlay: _Optional[bytes] = ..., cached: bool = ..., precision: _Optional[str] = ...) -> None: ...
 
 class AttributeStreamRequest(_message.Message):
     __slots__ = ("id", "request")

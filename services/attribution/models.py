@@ -1,0 +1,94 @@
+"""The models that this replica holds, each behind its executor."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import torch
+from convscope.engine.errors import ConvscopeError
+from convscope.engine.models.catalogue import Catalogue
+from convscope.engine.models.model import Model
+from convscope.services.attribution.executor import Executor
+from convscope.services.common.errors import ModelLoading, ModelNotLoaded
+from convscope.v1.model_service_pb2 import ModelState
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a model stands in this replica."""
+
+    state: ModelState = ModelState.MODEL_STATE_UNLOADED
+    executor: Executor | None = None
+    """Set while the model is loaded."""
+    message: str = ""
+    """Why it failed."""
+
+
+UNLOADED = Standing()
+
+
+class LoadedModels:
+    """Loads, unloads and finds models. Every method may be called from any thread."""
+
+    def __init__(self, catalogue: Catalogue, device: str, start_executor: Callable[[Model], Executor]) -> None:
+        self.catalogue = catalogue
+        self._device = device
+        self._start_executor = start_executor
+        self._standings: dict[str, Standing] = {}
+        # One change of a model at a time; reading needs no lock.
+        self._changing = {name: threading.Lock() for name in catalogue}
+
+    def standing(self, name: str) -> Standing:
+        """Raises UnknownModel."""
+        return self._standings.get(self.catalogue[name].name, UNLOADED)
+
+    def executor(self, name: str) -> Executor:
+        """The executor of a loaded model. Raises UnknownModel, ModelLoading, ModelNotLoaded."""
+        standing = self.standing(name)
+        if standing.executor is not None:
+            return standing.executor
+        if standing.state == ModelState.MODEL_STATE_LOADING:
+            raise ModelLoading(f"the model {name} is being loaded", field="model")
+        if standing.state == ModelState.MODEL_STATE_FAILED:
+            raise ModelNotLoaded(f"the model {name} could not be loaded: {standing.message}", field="model")
+        raise ModelNotLoaded(f"the model {name} is not loaded; call LoadModel first", field="model")
+
+    def load(self, name: str) -> Standing:
+        """Load a model, unless it is loaded. Raises UnknownModel, ModelUnloadable."""
+        self.catalogue[name]  # raises for an unknown name, which has no lock
+        with self._changing[name]:
+            if self.standing(name).executor is not None:
+                return self.standing(name)
+            log.info("loading", model=name, device=self._device)
+            self._standings[name] = Standing(ModelState.MODEL_STATE_LOADING)
+            try:
+                model = self.catalogue.load(name, device=self._device)
+                executor = self._start_executor(model)
+            except Exception as error:
+                message = error.message if isinstance(error, ConvscopeError) else str(error)
+                self._standings[name] = Standing(ModelState.MODEL_STATE_FAILED, message=message)
+                log.error("loading failed", model=name, error=message)
+                raise
+            self._standings[name] = Standing(ModelState.MODEL_STATE_LOADED, executor)
+            log.info("loaded", model=name, weights_digest=model.weights_digest)
+            return self._standings[name]
+
+    def unload(self, name: str) -> Standing:
+        """Finish a model's accepted work and let go of it. Raises UnknownModel."""
+        self.catalogue[name]
+        with self._changing[name]:
+            standing = self._standings.pop(name, UNLOADED)
+            if standing.executor is not None:
+                standing.executor.close()
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                log.info("unloaded", model=name)
+            return UNLOADED
+
+    def close(self) -> None:
+        """Unload everything."""
+        for name in list(self._standings):
+            self.unload(name)

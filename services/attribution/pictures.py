@@ -1,0 +1,77 @@
+"""An Image of the contract to what a model takes."""
+
+import threading
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from convscope.engine.errors import ImageTooLarge, InvalidInput
+from convscope.engine.imaging.decode import decode
+from convscope.engine.models.preprocessing import Preprocessing, Region
+from convscope.services.attribution.tensors import FLOATS, to_array
+from convscope.v1.image_pb2 import Image
+from convscope.v1.tensor_pb2 import DataType
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture, ready for the queue."""
+
+    image: Tensor
+    """uint8 [3, H, W], cropped; or float32 [3, H, W], preprocessed."""
+    region: Region
+    """The part of the original that `image` shows."""
+    original: PillowImage.Image | None
+    """The whole upright picture; None for a preprocessed one."""
+
+
+class PictureReader:
+    """Reads pictures, so many at once and no larger than allowed."""
+
+    def __init__(self, *, at_once: int, max_pixels: int) -> None:
+        self._turns = threading.BoundedSemaphore(at_once)
+        self._max_pixels = max_pixels
+
+    def read(self, image: Image, preprocessing: Preprocessing) -> Picture:
+        """Raises ImageUndecodable, ImageTooLarge, InvalidInput; each names the field."""
+        with self._turns:
+            match image.WhichOneof("content"):
+                case "encoded":
+                    original = decode(image.encoded, max_pixels=self._max_pixels, field="image.encoded")
+                case "pixels":
+                    original = self._pixels(image)
+                case "preprocessed":
+                    return _preprocessed(image, preprocessing)
+                case _:
+                    raise InvalidInput("an image is required", field="image", reason="IMAGE_MISSING")
+            cropped, region = preprocessing.crop(original)
+            return Picture(cropped, region, original)
+
+    def _pixels(self, image: Image) -> PillowImage.Image:
+        field = "image.pixels"
+        shape = list(image.pixels.shape)
+        if len(shape) != 3 or shape[2] != 3:
+            raise InvalidInput(f"shape must be [height, width, 3], not {shape}", field=f"{field}.shape")
+        if shape[0] * shape[1] > self._max_pixels:
+            message = f"the picture has {shape[1]} x {shape[0]} pixels; at most {self._max_pixels} are accepted"
+            raise ImageTooLarge(message, field=field)
+        array = to_array(image.pixels, (DataType.DATA_TYPE_UINT8,), field=field)
+        return PillowImage.fromarray(cast(NDArray[np.uint8], array))
+
+
+def _preprocessed(image: Image, preprocessing: Preprocessing) -> Picture:
+    field = "image.preprocessed"
+    height, width = preprocessing.height, preprocessing.width
+    shape = list(image.preprocessed.shape)
+    if shape != [3, height, width]:
+        raise InvalidInput(f"shape must be [3, {height}, {width}] for this model, not {shape}", field=f"{field}.shape")
+    array = to_array(image.preprocessed, FLOATS, field=field).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise InvalidInput(
+            "the values must be finite; there is NaN or infinity", field=field, reason="VALUE_NOT_FINITE"
+        )
+    return Picture(torch.from_numpy(array), (0.0, 0.0, float(width), float(height)), None)

@@ -1,0 +1,95 @@
+"""The attribution server, put together."""
+
+import warnings
+
+import structlog
+import torch
+from convscope.engine.models.catalogue import BUILT_IN, Catalogue
+from convscope.engine.models.model import Model
+from convscope.services.attribution.attribution_servicer import AttributionServicer
+from convscope.services.attribution.cache import AnswerCache
+from convscope.services.attribution.executor import Executor
+from convscope.services.attribution.model_servicer import ModelServicer
+from convscope.services.attribution.models import LoadedModels
+from convscope.services.attribution.pictures import PictureReader
+from convscope.services.attribution.replicas import Replicas
+from convscope.services.attribution.settings import AttributionSettings
+from convscope.services.common.metrics import serve_metrics
+from convscope.services.common.server import Server
+from convscope.services.common.store import connect
+from convscope.v1 import attribution_service_pb2, model_service_pb2
+from convscope.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
+from convscope.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from PIL import Image
+
+log = structlog.get_logger()
+SERVICES = (
+    attribution_service_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+)
+# Threads beyond the accepted calls: for health, listings, and to refuse what is too much.
+SPARE_THREADS = 32
+
+
+class AttributionServer:
+    """Bound when made; `start()` takes calls, `load()` brings the models, `stop()` drains."""
+
+    def __init__(self, settings: AttributionSettings) -> None:
+        """Raises CatalogueError, UnknownModel, PortTaken, OSError: what is wrong with the settings is known here."""
+        self._settings = settings
+        torch.set_num_threads(settings.threads)
+        # Pictures over the limit are refused with an error of ours.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        catalogue = Catalogue.read(settings.catalogue or BUILT_IN)
+        self._wanted = tuple(catalogue) if settings.models == ("all",) else settings.models
+        for name in self._wanted:
+            catalogue[name]  # raises for an unknown name
+        self._models = LoadedModels(catalogue, _device(settings.device), self._start_executor)
+        text_store = connect(settings.redis_url, text=True) if settings.redis_url else None
+        self._replicas = Replicas(text_store, self._models, settings.replica)
+        servicer = AttributionServicer(
+            self._models,
+            PictureReader(at_once=settings.decoders, max_pixels=settings.max_image_pixels),
+            AnswerCache(connect(settings.redis_url) if settings.redis_url else None, settings.cache_seconds),
+            queue_limit=settings.queue_limit,
+            stream_limit=settings.stream_limit,
+        )
+        threads = settings.queue_limit + settings.stream_limit + SPARE_THREADS
+        self._server = Server(settings, SERVICES, threads=threads)
+        add_AttributionServiceServicer_to_server(servicer, self._server.grpc)
+        add_ModelServiceServicer_to_server(ModelServicer(self._models, self._replicas), self._server.grpc)
+        if settings.metrics_port:
+            serve_metrics(settings.host, settings.metrics_port)
+
+    @property
+    def address(self) -> str:
+        return self._server.address
+
+    def start(self) -> None:
+        """Take calls, unhealthy as yet."""
+        self._server.start()
+
+    def load(self) -> None:
+        """Load the models of the settings and turn healthy. Raises ModelUnloadable."""
+        for name in self._wanted:
+            self._models.load(name)
+        self._replicas.start()
+        self._server.ready()
+
+    def stop(self) -> None:
+        """Drain, then let go of the models."""
+        self._server.drain()
+        self._replicas.close()
+        self._models.close()
+
+    def _start_executor(self, model: Model) -> Executor:
+        settings = self._settings
+        return Executor(
+            model, max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000, autocast=settings.autocast
+        )
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted

@@ -1,0 +1,46 @@
+"""What the attribution server can be told."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.services.common.settings import ServerSettings
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+
+class AttributionSettings(ServerSettings):
+    """Settings of the attribution server: environment variables CONVSCOPE_*, or options."""
+
+    catalogue: Path | None = None
+    """TOML file of the models; default: convscope's own list."""
+    models: Annotated[tuple[str, ...], NoDecode] = ("efficientnet_lite0",)
+    """Models to load at the start, comma-separated; `all` for the whole catalogue."""
+    device: str = "auto"
+    """Where models compute: cpu, cuda, cuda:1; auto takes a GPU where there is one."""
+    autocast: bool = False
+    """Compute in half precision where torch.autocast finds it safe; answers name the precision."""
+    threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    """Threads of one operator on the CPU."""
+    decoders: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    """Pictures decoded at once."""
+    queue_limit: Annotated[int, Field(ge=1)] = 64
+    """Calls in work at once, waiting ones included; more are refused with RESOURCE_EXHAUSTED."""
+    stream_limit: Annotated[int, Field(ge=1)] = 16
+    """AttributeStream calls open at once."""
+    max_batch: Annotated[int, Field(ge=1)] = 16
+    """Most pictures in one pass; lowered by itself where the memory does not carry it."""
+    max_wait_ms: Annotated[float, Field(ge=0)] = 0
+    """How long a batch may wait for company, milliseconds."""
+    max_image_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
+    """Largest picture, width times height."""
+    cache_seconds: Annotated[int, Field(ge=0)] = 3600
+    """How long answers are kept in the store; 0: not at all."""
+    replica: str = ""
+    """Name of this replica among those that share the store; default: host name and process."""
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value

@@ -1,0 +1,71 @@
+"""Many requests over one call, answered as they are done."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+
+import structlog
+from convscope.engine.errors import ConvscopeError
+from convscope.services.common.call import Call
+from convscope.services.common.errors import to_status
+from convscope.services.common.interceptor import INTERNAL
+from convscope.v1.attribution_service_pb2 import (
+    AttributeRequest,
+    AttributeResponse,
+    AttributeStreamRequest,
+    AttributeStreamResponse,
+)
+
+log = structlog.get_logger()
+# Requests of one stream in work at once; the caller's next ones stay in its own send window.
+WINDOW = 32
+DONE = None
+
+
+def answer_stream(
+    requests: Iterator[AttributeStreamRequest], answer: Callable[[AttributeRequest], AttributeResponse], call: Call
+) -> Iterator[AttributeStreamResponse]:
+    """One response for each request, in the order in which they are done. A failure concerns its request only.
+
+    reader thread: requests ── window ──▶ pool: answer ──▶ responses ──▶ this generator
+    """
+    responses: SimpleQueue[AttributeStreamResponse | None] = SimpleQueue()
+    window = threading.Semaphore(WINDOW)
+
+    def work(item: AttributeStreamRequest) -> None:
+        responses.put(_answer_one(item, answer))
+        window.release()
+
+    def read() -> None:
+        try:
+            with ThreadPoolExecutor(WINDOW, thread_name_prefix="stream") as pool:
+                for item in requests:
+                    window.acquire()
+                    pool.submit(work, item)
+        except Exception as error:  # gRPC ends the iteration so when the caller goes
+            log.debug("a stream ended early", error=str(error))
+        finally:
+            responses.put(DONE)
+
+    reader = threading.Thread(target=read, name="stream-reader", daemon=True)
+    reader.start()
+    try:
+        while (response := responses.get()) is not DONE:
+            yield response
+    finally:
+        call.cancel()
+        reader.join()
+
+
+def _answer_one(
+    item: AttributeStreamRequest, answer: Callable[[AttributeRequest], AttributeResponse]
+) -> AttributeStreamResponse:
+    try:
+        return AttributeStreamResponse(id=item.id, response=answer(item.request))
+    except ConvscopeError as error:
+        failure = error
+    except Exception:
+        log.exception("a request of a stream failed")
+        failure = ConvscopeError(INTERNAL)
+    return AttributeStreamResponse(id=item.id, error=to_status(failure))

@@ -1,0 +1,99 @@
+"""What happens around every call: token, metrics, log, and errors to statuses."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from convscope.engine.errors import ConvscopeError
+from convscope.services.common.errors import Unauthenticated, to_status
+from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
+from grpc_status import rpc_status
+
+log = structlog.get_logger()
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+OURS = "/convscope."
+OPEN = "/grpc.health."
+INTERNAL = "something went wrong in the server; its log says what"
+
+
+class CallInterceptor(grpc.ServerInterceptor):
+    """Wraps every handler of ours, and asks every caller but a health probe for the token."""
+
+    def __init__(self, token: str = "") -> None:
+        self._token = token
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = continuation(handler_call_details)
+        name = handler_call_details.method
+        if handler is None or name.startswith(OPEN):
+            return handler
+        allowed = self._allowed(handler_call_details)
+        if allowed and not name.startswith(OURS):
+            return handler
+        return _wrapped(handler, name.rpartition("/")[2], allowed)
+
+    def _allowed(self, details: grpc.HandlerCallDetails) -> bool:
+        if not self._token:
+            return True
+        sent = dict(details.invocation_metadata or ()).get("authorization", "")
+        sent = sent.decode() if isinstance(sent, bytes) else sent
+        return hmac.compare_digest(sent.encode(), f"Bearer {self._token}".encode())
+
+
+@contextmanager
+def _around(rpc: str, context: grpc.ServicerContext, allowed: bool) -> Iterator[None]:
+    started = time.perf_counter()
+    code = "OK"
+    CALLS_RUNNING.inc()
+    try:
+        if not allowed:
+            raise Unauthenticated("the call brings no valid token")
+        yield
+    except ConvscopeError as error:
+        code = error.status
+        context.abort_with_status(rpc_status.to_status(to_status(error)))
+    except GeneratorExit:
+        code = "CANCELLED"
+        raise
+    except Exception:
+        if not context.is_active():
+            code = "CANCELLED"
+            raise
+        code = "INTERNAL"
+        log.exception("call failed", rpc=rpc)
+        context.abort_with_status(rpc_status.to_status(to_status(ConvscopeError(INTERNAL))))
+    finally:
+        CALLS_RUNNING.dec()
+        CALLS.labels(rpc, code).inc()
+        CALL_SECONDS.labels(rpc).observe(time.perf_counter() - started)
+
+
+def _wrapped(handler: Handler, rpc: str, allowed: bool) -> Handler:
+    if handler.unary_unary is not None:
+        behaviour = handler.unary_unary
+
+        def unary(request: Any, context: grpc.ServicerContext) -> Any:
+            with _around(rpc, context, allowed):
+                return behaviour(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+
+    if handler.stream_stream is not None:
+        stream_behaviour = handler.stream_stream
+
+        def stream(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+            with _around(rpc, context, allowed):
+                yield from stream_behaviour(requests, context)
+
+        return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
+    return handler

@@ -1,0 +1,18 @@
+"""What Prometheus sees of every server."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+REGISTRY = CollectorRegistry()
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+CALLS = Counter("convscope_calls", "Calls, by what came of them", ["rpc", "code"], registry=REGISTRY)
+CALL_SECONDS = Histogram(
+    "convscope_call_seconds", "Time from a call's arrival to its answer", ["rpc"], buckets=_SECONDS, registry=REGISTRY
+)
+CALLS_RUNNING = Gauge("convscope_calls_running", "Calls that have arrived and have no answer yet", registry=REGISTRY)
+
+
+def serve_metrics(host: str, port: int) -> None:
+    """Serve /metrics. Raises OSError where the port is taken."""
+    start_http_server(port, host, REGISTRY)

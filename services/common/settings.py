@@ -1,0 +1,52 @@
+"""What every server can be told, by environment (CONVSCOPE_*) or on its command line."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ServerSettings(BaseSettings):
+    """Settings of every server."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONVSCOPE_", cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, extra="ignore"
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for every interface."""
+    port: Port = 50051
+    """Port to listen on; 0 for any free one."""
+    metrics_port: Port = 0
+    """Port of the Prometheus page /metrics; 0: none."""
+    redis_url: str = ""
+    """The store, redis://host:port/db; empty: none."""
+    token: SecretStr = SecretStr("")
+    """Callers must send it (authorization: Bearer TOKEN); empty: anybody may call."""
+    token_file: Path | None = None
+    """A file with the token, instead of `token`."""
+    tls_certificate: Path | None = None
+    """PEM chain of the server; with `tls_key`, calls are encrypted."""
+    tls_key: Path | None = None
+    """PEM key of the server."""
+    tls_client_ca: Path | None = None
+    """PEM bundle; callers must show a certificate that it signed."""
+    max_message_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    """Largest message taken from a caller, bytes."""
+    max_connection_age: Annotated[float, Field(ge=0)] = 0
+    """Seconds until a connection is asked to come again, so that new replicas get calls; 0: never."""
+    drain_delay: Annotated[float, Field(ge=0)] = 0
+    """Seconds between turning unhealthy and refusing calls on SIGTERM: the time that load balancers need to notice."""
+    drain_grace: Annotated[float, Field(ge=0)] = 30
+    """Seconds that accepted calls may take to finish on SIGTERM."""
+    log_format: Literal["console", "json"] = "console"
+    """How log lines are written."""
+
+    def secret(self) -> str:
+        """The token in force; empty where anybody may call. Raises OSError where its file cannot be read."""
+        if self.token_file is not None:
+            return self.token_file.read_text(encoding="utf-8").strip()
+        return self.token.get_secret_value()
