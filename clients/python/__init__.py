@@ -1,0 +1,47 @@
+"""The SDK: ask a convscope cluster which pixels matter.
+
+from convscope.client import Client
+
+with Client.connect("localhost:50051") as client:
+    answer = client.attribute("cat.jpg", model="efficientnet_lite0", method="grad_cam", target="tabby")
+    answer.overlay().save("why.png")
+"""
+
+from convscope.client.async_client import AsyncClient
+from convscope.client.client import Client
+from convscope.client.errors import (
+    Cancelled,
+    ClientError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServerFault,
+    Unavailable,
+)
+from convscope.client.images import Preprocessed
+from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Replica
+
+__all__ = [
+    "AsyncClient",
+    "Attribution",
+    "Cancelled",
+    "Classification",
+    "Client",
+    "ClientError",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "InvalidArgument",
+    "Layer",
+    "Model",
+    "NotFound",
+    "PermissionDenied",
+    "Prediction",
+    "Preprocessed",
+    "Replica",
+    "ResourceExhausted",
+    "ServerFault",
+    "Unavailable",
+]

@@ -23,7 +23,7 @@ class Tile:
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Tile]], titles: Sequence[str] = (), *, cell: tuple[int, int] = (320, 240)
+    rows: Sequence[Sequence[Tile]], titles: Sequence[str] = (), *, cell: tuple[int, int] = (320, 214)
 ) -> Image.Image:
     """Lay tiles out in rows; each picture keeps its shape within a cell of `cell` (width, height) pixels.
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 Box = tuple[float, float, float, float]
 UNSEEN_BRIGHTNESS = 0.45
+OPACITY = 0.7
 
 
 def overlay(
@@ -17,14 +18,14 @@ def overlay(
     heatmap: NDArray[np.floating[Any]],
     region: Box,
     *,
-    opacity: float = 0.5,
+    opacity: float = OPACITY,
     colormap: str = "turbo",
 ) -> Image.Image:
     """Draw a heatmap over a whole picture.
 
     picture: upright RGB. heatmap: [H, W], signed. region: (left, top, right, bottom) of the picture that the
-    model saw; what lies outside is darkened. Where the heatmap has negative values a diverging map is used,
-    red for and blue against.
+    model saw; what lies outside is darkened. opacity: of the strongest places,
+    0 to 1. Where the heatmap has negative values a diverging map is used, red for and blue against.
     """
     left, top = round(region[0]), round(region[1])
     right, bottom = max(left + 1, round(region[2])), max(top + 1, round(region[3]))
@@ -35,7 +36,9 @@ def overlay(
         colors = apply_colormap(values, colormap)
     size = (right - left, bottom - top)
     drawing = Image.fromarray(colors).resize(size, Image.Resampling.BILINEAR)
+    # The picture shows through where there is little to say.
+    strength = Image.fromarray((255 * opacity * np.sqrt(np.abs(values))).astype(np.uint8))
     whole = Image.fromarray((np.asarray(picture) * UNSEEN_BRIGHTNESS).astype(np.uint8))
     seen = picture.crop((left, top, right, bottom))
-    whole.paste(Image.blend(seen, drawing, opacity), (left, top))
+    whole.paste(Image.composite(drawing, seen, strength.resize(size, Image.Resampling.BILINEAR)), (left, top))
     return whole

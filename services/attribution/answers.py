@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from convscope.engine.imaging.heatmap import to_heatmap
-from convscope.engine.imaging.overlay import overlay
+from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.engine.models.labels import Labels
 from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
@@ -94,7 +94,7 @@ def _draw(options: Overlay, heatmap: NDArray[np.float32], picture: Picture) -> b
         picture.original,
         heatmap,
         picture.region,
-        opacity=options.opacity if options.HasField("opacity") else 0.5,
+        opacity=options.opacity if options.HasField("opacity") else OPACITY,
         colormap=options.colormap or "turbo",
     )
     file = BytesIO()

@@ -9,7 +9,7 @@ from convscope.engine.errors import InvalidInput
 from convscope.v1.tensor_pb2 import DataType, Tensor
 from numpy.typing import NDArray
 
-DTYPES: Mapping[int, np.dtype[Any]] = {
+DTYPES: Mapping[DataType, np.dtype[Any]] = {
     DataType.DATA_TYPE_FLOAT32: np.dtype("<f4"),
     DataType.DATA_TYPE_FLOAT16: np.dtype("<f2"),
     DataType.DATA_TYPE_UINT8: np.dtype("u1"),

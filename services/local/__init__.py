@@ -1,0 +1,1 @@
+"""A whole cluster on one machine: an embedded store and every server, as child processes of one supervisor."""

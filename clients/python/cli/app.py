@@ -1,0 +1,67 @@
+"""convscope: the command and what all its subcommands share."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from convscope.client.cli import attribute, classify, demo, models, serve
+from convscope.client.errors import ClientError, Unavailable
+from pydantic import ValidationError
+from rich.console import Console
+
+app = typer.Typer(
+    name="convscope",
+    help="See what a convolutional network has learned, and why it answered as it did.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("attribute")(attribute.attribute)
+app.command("classify")(classify.classify)
+app.command("models")(models.models)
+app.command("layers")(models.layers)
+app.command("load")(models.load)
+app.command("unload")(models.unload)
+app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
+app.command("up", context_settings=serve.PASS_ON)(serve.up)
+app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"convscope {version('convscope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before any command."""
+
+
+def main() -> None:
+    """Run the command; an error is one sentence on standard error and exit status 1."""
+    try:
+        app()
+    except ClientError as error:
+        hint = "; start one with `convscope up`, or name one with --server" if _unreachable(error) else ""
+        where = f"{error.field}: " if error.field and not error.message.startswith(error.field) else ""
+        sys.exit(_say(f"{where}{error.message}{hint}"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        sys.exit(_say(f"CONVSCOPE_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}"))
+    except OSError as error:
+        sys.exit(_say(str(error)))
+
+
+def _unreachable(error: ClientError) -> bool:
+    return isinstance(error, Unavailable) and not error.reason
+
+
+def _say(message: str) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {message}", markup=True)
+    return 1

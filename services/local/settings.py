@@ -1,0 +1,37 @@
+"""What a local cluster can be told."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from convscope.services.common.settings import Port
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LocalSettings(BaseSettings):
+    """Settings of a local cluster: environment variables CONVSCOPE_*, or options. Its servers read the same
+    environment, so that everything they can be told is told there."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONVSCOPE_", cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, extra="ignore"
+    )
+
+    data_dir: Path = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "convscope"
+    """Folder of the store's data and of the logs."""
+    host: str = "127.0.0.1"
+    """Address that the servers listen on."""
+    port: Port = 50051
+    """Port of the gRPC services; 0: any free one."""
+    metrics_port: Port = 0
+    """Port of the Prometheus page; 0: any free one."""
+    store_port: Port = 0
+    """Port of the store, on loopback only; 0: any free one."""
+    models: str | None = None
+    """Models to load at the start, comma-separated."""
+    catalogue: Path | None = None
+    """TOML file of the models."""
+    start_timeout: Annotated[float, Field(gt=0)] = 300
+    """Seconds until every server must be ready."""
+    stop_timeout: Annotated[float, Field(gt=0)] = 40
+    """Seconds that the servers may take to finish their calls."""
