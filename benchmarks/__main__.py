@@ -1,0 +1,29 @@
+"""python -m benchmarks [NAME ...]: run all benchmarks, or the named ones, and print their tables."""
+
+import sys
+from collections.abc import Callable, Mapping
+
+from benchmarks import cold_start, grad_cam, latency, machine, throughput
+
+BENCHMARKS: Mapping[str, Callable[[], None]] = {
+    "grad_cam": grad_cam.run,
+    "latency": latency.run,
+    "throughput": throughput.run,
+    "cold_start": cold_start.run,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.stderr.write(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}\n")
+        return 2
+    print(machine.describe())
+    for name in names or BENCHMARKS:
+        print()
+        BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
