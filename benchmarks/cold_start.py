@@ -2,10 +2,9 @@
 
 import statistics
 
-from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
-
 from benchmarks.pictures import MODEL, photograph, request
 from benchmarks.server_process import MeasuredServer
+from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
 
 ROUNDS = 3
 CALLS = 50

@@ -4,14 +4,14 @@ from copy import deepcopy
 
 import torch
 from captum.attr import LayerGradCam
-from convscope.engine import attribute
-from convscope.engine.models.catalogue import Catalogue
-from convscope.engine.models.entry import Entry
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from benchmarks.machine import DEVICE, THREADS
 from benchmarks.timing import in_turn
+from convscope.engine import attribute
+from convscope.engine.models.catalogue import Catalogue
+from convscope.engine.models.entry import Entry
 
 # Most that Grad-CAM may cost, as a ratio to the bare pass.
 BOUNDS = {"resnet18": 1.15, "resnet50": 1.15, "densenet121": 1.15, "vgg16": 1.35}

@@ -1,13 +1,13 @@
 """One call at a time through gRPC, minus the same work in process."""
 
 import torch
-from convscope.engine.models.catalogue import Catalogue
-from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
 
 from benchmarks.machine import DEVICE, THREADS
 from benchmarks.pictures import MODEL, in_process, photograph, request
 from benchmarks.server_process import measured_server
 from benchmarks.timing import in_turn
+from convscope.engine.models.catalogue import Catalogue
+from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
 
 AT_MOST_MS = 2.0
 ROUNDS = 200

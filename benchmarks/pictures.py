@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import skimage
 import torch
+from numpy.typing import NDArray
+from PIL import Image
+
 from convscope.engine import attribute
 from convscope.engine.imaging.decode import decode
 from convscope.engine.imaging.heatmap import to_heatmap
 from convscope.engine.models.model import Model
 from convscope.v1.attribution_service_pb2 import AttributeRequest
-from numpy.typing import NDArray
-from PIL import Image
 
 MODEL = "efficientnet_lite0"
 

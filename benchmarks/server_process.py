@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-from convscope.services.local.ports import choose_port
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.machine import THREADS
+from convscope.services.local.ports import choose_port
 
 POLL_SECONDS = 0.01
 

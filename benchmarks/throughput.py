@@ -9,14 +9,14 @@ from typing import Any
 import grpc
 import grpc.aio
 import torch
-from convscope.engine.models.catalogue import Catalogue
-from convscope.engine.models.model import Model
-from convscope.v1.attribution_service_pb2 import AttributeRequest
-from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
 
 from benchmarks.machine import DEVICE, THREADS
 from benchmarks.pictures import MODEL, in_process, photograph, request
 from benchmarks.server_process import MeasuredServer, measured_server
+from convscope.engine.models.catalogue import Catalogue
+from convscope.engine.models.model import Model
+from convscope.v1.attribution_service_pb2 import AttributeRequest
+from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
 
 CALLERS = 32
 OVERLOAD = 4

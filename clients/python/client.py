@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from convscope.client import plans
 from convscope.client.bulk import Bulk, Outcome
 from convscope.client.channel import Tls, metadata, open_channel
@@ -12,7 +14,6 @@ from convscope.client.errors import from_rpc_error
 from convscope.client.images import Picture
 from convscope.client.plans import Plan, Stubs, Target
 from convscope.client.results import Attribution, Classification, Layer, Model
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 30.0

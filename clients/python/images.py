@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
 from convscope.client.errors import InvalidArgument
 from convscope.client.tensors import from_array
 from convscope.engine.imaging.decode import decode, to_rgb
 from convscope.v1.image_pb2 import Image
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image as PillowImage
-from PIL import ImageOps
 
 # Raw pixels are quickest on a fast network; above this they go as PNG, which loses nothing either.
 RAW_BYTES = 16 * 1024 * 1024

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
+
 from convscope.client.errors import InvalidArgument
 from convscope.client.images import Picture, to_image
 from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Replica
@@ -31,7 +33,6 @@ from convscope.v1.model_service_pb2 import (
 )
 from convscope.v1.model_service_pb2_grpc import ModelServiceStub
 from convscope.v1.tensor_pb2 import DataType
-from google.protobuf.message import Message
 
 T = TypeVar("T")
 Target = int | str | None

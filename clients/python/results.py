@@ -7,13 +7,14 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
 from convscope.client.errors import InvalidArgument
 from convscope.client.images import to_picture
 from convscope.engine.imaging.heatmap import to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.v1.image_pb2 import Image
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 Region = tuple[float, float, float, float]
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from convscope.v1.tensor_pb2 import DataType, Tensor
 from numpy.typing import NDArray
+
+from convscope.v1.tensor_pb2 import DataType, Tensor
 
 DTYPES: Mapping[DataType, np.dtype[Any]] = {
     DataType.DATA_TYPE_FLOAT32: np.dtype("<f4"),

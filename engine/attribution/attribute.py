@@ -6,10 +6,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor, nn
+
 from convscope.engine.attribution.method import TOP_CLASS
 from convscope.engine.attribution.methods import find_method
 from convscope.engine.errors import InvalidInput
-from torch import Tensor, nn
 
 _locks: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()

@@ -1,10 +1,11 @@
 """Grad-CAM: the channels of a layer, weighted by how much the class score rises with each."""
 
 import torch
+from torch import Tensor, nn
+
 from convscope.engine.attribution.method import Attribution, select
 from convscope.engine.attribution.parameters import Parameters
 from convscope.engine.models.layers import LayerMap, graph_from, remembered_layers
-from torch import Tensor, nn
 
 
 class GradCamParameters(Parameters):

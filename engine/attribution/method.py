@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
 from convscope.engine.attribution.parameters import Parameters
 from convscope.engine.errors import InvalidInput
 from convscope.engine.models.layers import LayerMap
-from torch import Tensor, nn
 
 TOP_CLASS = -1
 

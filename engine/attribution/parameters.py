@@ -2,8 +2,9 @@
 
 from typing import Any, Self
 
-from convscope.engine.errors import InvalidParameter
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from convscope.engine.errors import InvalidParameter
 
 
 class Parameters(BaseModel):

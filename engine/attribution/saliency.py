@@ -1,9 +1,10 @@
 """Saliency: the gradient of the class score by the pixels."""
 
 import torch
+from torch import Tensor, nn
+
 from convscope.engine.attribution.method import Attribution, select
 from convscope.engine.attribution.parameters import Parameters
-from torch import Tensor, nn
 
 
 class SaliencyParameters(Parameters):

@@ -3,8 +3,9 @@
 from io import BytesIO
 
 import numpy as np
-from convscope.engine.errors import ImageTooLarge, ImageUndecodable
 from PIL import Image, ImageOps
+
+from convscope.engine.errors import ImageTooLarge, ImageUndecodable
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 50_000_000

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from convscope.engine.imaging.colormap import DIVERGING, apply_colormap
-from convscope.engine.imaging.heatmap import normalize
 from numpy.typing import NDArray
 from PIL import Image
+
+from convscope.engine.imaging.colormap import DIVERGING, apply_colormap
+from convscope.engine.imaging.heatmap import normalize
 
 Box = tuple[float, float, float, float]
 UNSEEN_BRIGHTNESS = 0.45

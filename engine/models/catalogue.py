@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
+
 from convscope.engine.errors import CatalogueError, ConvscopeError, ModelUnloadable, UnknownModel
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.labels import Labels
@@ -16,7 +18,6 @@ from convscope.engine.models.model import Model
 from convscope.engine.models.sources import efficientnet_lite, factory, torchvision
 from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.weights import check_digest, weights_digest
-from pydantic import ValidationError
 
 SOURCES: Mapping[str, Source] = {
     "torchvision": torchvision.SOURCE,

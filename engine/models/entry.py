@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from convscope.engine.models.preprocessing import Preprocessing
 from pydantic import BaseModel, ConfigDict, Field
+
+from convscope.engine.models.preprocessing import Preprocessing
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 

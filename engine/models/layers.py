@@ -7,8 +7,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from convscope.engine.errors import InvalidInput, MethodUnsupported, UnknownName
 from torch import Tensor, nn
+
+from convscope.engine.errors import InvalidInput, MethodUnsupported, UnknownName
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
+
 from convscope.engine.models.labels import Labels
 from convscope.engine.models.layers import LayerMap
 from convscope.engine.models.preprocessing import Preprocessing
-from torch import nn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A classifier in memory: in evaluation mode, channels last, no parameter requires a gradient."""
 

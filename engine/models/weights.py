@@ -4,10 +4,11 @@ import hashlib
 from pathlib import Path
 
 import torch
-from convscope.engine.errors import ModelUnloadable
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from convscope.engine.errors import ModelUnloadable
 
 
 def load_weights(module: nn.Module, path: Path, *, optional: tuple[str, ...] = ()) -> None:

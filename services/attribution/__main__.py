@@ -4,12 +4,13 @@ import sys
 import threading
 
 import structlog
+from pydantic_settings import CliApp
+
 from convscope.engine.errors import ConvscopeError
 from convscope.services.attribution.server import AttributionServer
 from convscope.services.attribution.settings import AttributionSettings
 from convscope.services.common.logs import configure_logs
 from convscope.services.common.server import stop_on_signals
-from pydantic_settings import CliApp
 
 
 def main() -> int:

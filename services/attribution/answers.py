@@ -4,6 +4,8 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from convscope.engine.imaging.heatmap import to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.engine.models.labels import Labels
@@ -17,7 +19,6 @@ from convscope.services.attribution.tensors import to_tensor
 from convscope.v1 import image_pb2, model_service_pb2
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, Overlay
 from convscope.v1.prediction_pb2 import Prediction
-from numpy.typing import NDArray
 
 JPEG_QUALITY = 90
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import grpc
+
 from convscope.engine.attribution.method import TOP_CLASS
 from convscope.services.attribution.admission import Admission
 from convscope.services.attribution.answers import to_predictions, to_region, to_response
 from convscope.services.attribution.cache import AnswerCache
-from convscope.services.attribution.executor import Task, Work
+from convscope.services.attribution.executor import Executor, Task, Work
 from convscope.services.attribution.metrics import ANSWER_SECONDS, ANSWERS, CACHE_ANSWERS
 from convscope.services.attribution.models import LoadedModels
 from convscope.services.attribution.pictures import PictureReader
@@ -33,9 +34,17 @@ class AttributionServicer(AttributionServiceServicer):
     """Validates, has the picture decoded, waits for the model's executor, encodes."""
 
     def __init__(
-        self, models: LoadedModels, reader: PictureReader, cache: AnswerCache, *, queue_limit: int, stream_limit: int
+        self,
+        models: LoadedModels,
+        executor: Executor,
+        reader: PictureReader,
+        cache: AnswerCache,
+        *,
+        queue_limit: int,
+        stream_limit: int,
     ) -> None:
         self._models = models
+        self._executor = executor
         self._reader = reader
         self._cache = cache
         self._calls = Admission(queue_limit, "calls")
@@ -58,24 +67,25 @@ class AttributionServicer(AttributionServiceServicer):
 
     def Classify(self, request: ClassifyRequest, context: grpc.ServicerContext) -> ClassifyResponse:
         call = Call.of(context)
-        executor = self._models.executor(model_name(request.model, field="model"))
+        model = self._models.model(model_name(request.model, field="model"))
         top_k = check_top_k(request.top_k if request.HasField("top_k") else 5)
         with self._calls.place():
-            picture = self._reader.read(request.image, executor.model.preprocessing)
+            picture = self._reader.read(request.image, model.preprocessing)
             call.check()
-            result = call.wait(executor.submit(Work(CLASSIFY, picture.image, TOP_CLASS, call.deadline)))
-        predictions = to_predictions(result.scores, executor.model.labels, top_k)
+            work = Work(model, CLASSIFY, picture.image, TOP_CLASS, call.deadline)
+            result = call.wait(self._executor.submit(work))
+        predictions = to_predictions(result.scores, model.labels, top_k)
         return ClassifyResponse(predictions=predictions, region=to_region(picture.region))
 
     def _attribute(
         self, request: AttributeRequest, call: Call, place: AbstractContextManager[None]
     ) -> AttributeResponse:
         started = time.perf_counter()
-        executor = self._models.executor(model_name(request.model, field="model"))
-        model = executor.model
+        model = self._models.model(model_name(request.model, field="model"))
+        precision = str(self._executor.precision(model)).removeprefix("torch.")
         question = check_request(request, model)
         labels = (question.task.method_name, model.name)
-        key = self._cache.key(request, model, executor.precision) if self._cache.enabled else b""
+        key = self._cache.key(request, model, precision) if self._cache.enabled else b""
         response = self._cache.get(key) if key else None
         if response is not None:
             CACHE_ANSWERS.labels(*labels).inc()
@@ -84,9 +94,9 @@ class AttributionServicer(AttributionServiceServicer):
                 call.check()
                 picture = self._reader.read(request.image, model.preprocessing)
                 call.check()
-                work = Work(question.task, picture.image, question.target, call.deadline)
-                result = call.wait(executor.submit(work))
-                response = to_response(request, question, model, picture, result, precision=executor.precision)
+                work = Work(model, question.task, picture.image, question.target, call.deadline)
+                result = call.wait(self._executor.submit(work))
+                response = to_response(request, question, model, picture, result, precision=precision)
             if key:
                 self._cache.put(key, response)
         ANSWERS.labels(*labels).inc()

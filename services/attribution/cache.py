@@ -5,6 +5,7 @@ import time
 
 import redis
 import structlog
+
 from convscope.engine.models.model import Model
 from convscope.services.attribution.answers import to_card
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse

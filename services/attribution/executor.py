@@ -1,4 +1,4 @@
-"""The one thread that touches a model, and the queue before it.
+"""The one thread that touches models, and the queue before it.
 
     submit ─▶ queue ─▶ take: the oldest piece of work and all of its group, up to max_batch
                         └▶ run: stack, normalise, method, back to the CPU ─▶ futures
@@ -13,18 +13,19 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import structlog
 import torch
-from convscope.engine.attribution.method import Method
-from convscope.engine.attribution.parameters import Parameters
-from convscope.engine.errors import ConvscopeError
-from convscope.engine.models.model import Model
-from convscope.services.attribution.metrics import BATCH_SIZE, DROPPED, QUEUED
-from convscope.services.common.errors import ModelNotLoaded
 from numpy.typing import NDArray
 from torch import Tensor
+
+from convscope.engine.attribution.method import Method
+from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.models.model import Model
+from convscope.services.attribution.metrics import BATCH_SIZE, DROPPED, QUEUED
+from convscope.services.common.errors import ServerStopping
 
 log = structlog.get_logger()
 CLASSIFY = "classify"
@@ -56,6 +57,7 @@ class Result:
 class Work:
     """One picture in the queue."""
 
+    model: Model
     task: Task
     image: Tensor
     """uint8 [3, H, W], cropped; or float32 [3, H, W], preprocessed."""
@@ -67,53 +69,71 @@ class Work:
     queued_at: float = field(default_factory=time.monotonic)
 
     @property
-    def group(self) -> tuple[Task, torch.dtype]:
-        return self.task, self.image.dtype
+    def group(self) -> tuple[int, Task, torch.dtype]:
+        """Equal for work that may go through a model together."""
+        return id(self.model), self.task, self.image.dtype
 
 
 class Executor:
-    """Runs work on one model, batch by batch, in a thread of its own."""
+    """Runs work batch by batch in a thread of its own.
 
-    def __init__(self, model: Model, *, max_batch: int = 16, max_wait: float = 0.0, autocast: bool = False) -> None:
+    One for a process and so for a device: passes of two models at once would only take the device from each other, and
+    on a CPU a second thread that computes slows both down (docs/architecture.md).
+    """
+
+    def __init__(self, *, max_batch: int, max_wait: float = 0.0, autocast: bool = False) -> None:
         """max_wait: seconds. Starts the thread."""
-        self.model = model
         self._max_batch = max_batch
         self._max_wait = max_wait
-        self._half = {"cuda": torch.float16}.get(model.device.type, torch.bfloat16) if autocast else None
+        self._autocast = autocast
+        # Smaller batches for models that ran out of memory.
+        self._carried: WeakKeyDictionary[Model, int] = WeakKeyDictionary()
         self._queue: list[Work] = []
+        self._running: Model | None = None
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._loop, name=f"executor-{model.name}", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="executor", daemon=True)
         self._thread.start()
 
-    @property
-    def precision(self) -> str:
-        """The type that passes compute in."""
-        return str(self._half or torch.float32).removeprefix("torch.")
+    def precision(self, model: Model) -> torch.dtype:
+        """The type that passes of a model compute in."""
+        if not self._autocast:
+            return torch.float32
+        return torch.float16 if model.device.type == "cuda" else torch.bfloat16
 
     def submit(self, work: Work) -> "Future[Result]":
-        """Queue a picture. Raises ModelNotLoaded once the executor is closed."""
+        """Queue a picture. Raises ServerStopping once the executor is closed."""
         with self._changed:
             if self._closed:
-                raise ModelNotLoaded(f"the model {self.model.name} has been unloaded", field="model")
+                raise ServerStopping("the server is stopping")
             self._queue.append(work)
-            QUEUED.labels(self.model.name).set(len(self._queue))
-            self._changed.notify()
+            QUEUED.labels(work.model.name).inc()
+            self._changed.notify_all()
         return work.future
+
+    def finish(self, model: Model) -> None:
+        """Wait until no work of a model is left."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._running is not model and all(work.model is not model for work in self._queue)
+            )
 
     def close(self) -> None:
         """Finish what is queued, then end the thread. Harmless when called twice."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join()
 
     def _loop(self) -> None:
         while batch := self._take():
             waited_for = [work for work in batch if _somebody_waits(work)]
-            DROPPED.labels(self.model.name).inc(len(batch) - len(waited_for))
+            DROPPED.labels(batch[0].model.name).inc(len(batch) - len(waited_for))
             if waited_for:
                 self._run(waited_for)
+            with self._changed:
+                self._running = None
+                self._changed.notify_all()
 
     def _take(self) -> list[Work]:
         """The next batch; empty when closed and done."""
@@ -122,54 +142,62 @@ class Executor:
             if not self._queue:
                 return []
             if self._max_wait and not self._closed:
-                full = self._queue[0].queued_at + self._max_wait - time.monotonic()
-                self._changed.wait_for(lambda: len(self._group()) >= self._max_batch or self._closed, max(0.0, full))
+                patience = self._queue[0].queued_at + self._max_wait - time.monotonic()
+                self._changed.wait_for(lambda: self._closed or self._group_is_full(), max(0.0, patience))
             batch = self._group()
             self._queue = [work for work in self._queue if work not in batch]
-            QUEUED.labels(self.model.name).set(len(self._queue))
+            self._running = batch[0].model
+            QUEUED.labels(self._running.name).dec(len(batch))
             return batch
 
+    def _group_is_full(self) -> bool:
+        return len(self._group()) == self._limit(self._queue[0].model)
+
     def _group(self) -> list[Work]:
-        first = self._queue[0].group
-        return [work for work in self._queue if work.group == first][: self._max_batch]
+        """The oldest work and what may go with it."""
+        first = self._queue[0]
+        return [work for work in self._queue if work.group == first.group][: self._limit(first.model)]
+
+    def _limit(self, model: Model) -> int:
+        return self._carried.get(model, self._max_batch)
 
     def _run(self, batch: Sequence[Work]) -> None:
         try:
             results = self._compute(batch)
-        except torch.OutOfMemoryError as error:
-            if len(batch) == 1:
-                batch[0].future.set_exception(error)
-                return
-            self._max_batch = max(1, len(batch) // 2)
-            log.warning("out of memory, smaller batches from now on", model=self.model.name, max_batch=self._max_batch)
-            self._run(batch[: self._max_batch])
-            self._run(batch[self._max_batch :])
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
-                return
-            if not isinstance(error, ConvscopeError):
-                log.warning("a batch failed; its pictures go alone", model=self.model.name, error=str(error))
-            for work in batch:
-                self._run([work])
+            elif isinstance(error, torch.OutOfMemoryError):
+                self._run_in_halves(batch)
+            else:
+                log.warning("a batch failed; its pictures go alone", model=batch[0].model.name, error=str(error))
+                for work in batch:
+                    self._run([work])
         else:
             for work, result in zip(batch, results, strict=True):
                 work.future.set_result(result)
 
+    def _run_in_halves(self, batch: Sequence[Work]) -> None:
+        model, half = batch[0].model, len(batch) // 2
+        self._carried[model] = half
+        log.warning("out of memory; smaller batches from now on", model=model.name, batch=half)
+        self._run(batch[:half])
+        self._run(batch[half:])
+
     def _compute(self, batch: Sequence[Work]) -> list[Result]:
-        task = batch[0].task
-        BATCH_SIZE.labels(task.method_name, self.model.name).observe(len(batch))
-        images = torch.stack([work.image for work in batch]).to(self.model.device, non_blocking=True)
+        model, task = batch[0].model, batch[0].task
+        BATCH_SIZE.labels(task.method_name, model.name).observe(len(batch))
+        images = torch.stack([work.image for work in batch]).to(model.device)
         if images.dtype == torch.uint8:
-            images = self.model.preprocessing.normalize(images)
+            images = model.preprocessing.normalize(images)
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, self._half) if self._half else nullcontext():
+        with torch.autocast(model.device.type, self.precision(model)) if self._autocast else nullcontext():
             if task.method is None:
                 with torch.no_grad():
-                    scores = _to_numpy(self.model.module(images))
+                    scores = _to_numpy(model.module(images))
                 return [Result(row, int(row.argmax())) for row in scores]
-            targets = torch.tensor([work.target for work in batch], device=images.device)
-            found = task.method.attribute(self.model.module, images, targets, task.parameters)
+            targets = torch.tensor([work.target for work in batch], device=model.device)
+            found = task.method.attribute(model.module, images, targets, task.parameters)
         rows = zip(_to_numpy(found.scores), found.targets.tolist(), _to_numpy(found.values), strict=True)
         return [Result(scores, target, values) for scores, target, values in rows]
 

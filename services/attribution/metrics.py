@@ -1,7 +1,8 @@
 """What Prometheus sees of the attribution server."""
 
-from convscope.services.common.metrics import REGISTRY
 from prometheus_client import Counter, Gauge, Histogram
+
+from convscope.services.common.metrics import REGISTRY
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _LABELS = ("method", "model")

@@ -4,6 +4,7 @@ import base64
 import binascii
 
 import grpc
+
 from convscope.engine.errors import InvalidInput
 from convscope.services.attribution.answers import to_card
 from convscope.services.attribution.models import LoadedModels, Standing
@@ -76,7 +77,7 @@ class ModelServicer(ModelServiceServicer):
 
 
 def _card(standing: Standing, *, whole: bool) -> ModelCard | None:
-    return to_card(standing.executor.model, whole=whole) if standing.executor else None
+    return to_card(standing.model, whole=whole) if standing.model else None
 
 
 def _to_token(name: str) -> str:

@@ -1,11 +1,12 @@
-"""The models that this replica holds, each behind its executor."""
+"""The models that this replica holds."""
 
 import threading
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
 import torch
+
 from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
@@ -21,8 +22,8 @@ class Standing:
     """Where a model stands in this replica."""
 
     state: ModelState = ModelState.MODEL_STATE_UNLOADED
-    executor: Executor | None = None
-    """Set while the model is loaded."""
+    model: Model | None = None
+    """Set while it is loaded."""
     message: str = ""
     """Why it failed."""
 
@@ -33,10 +34,10 @@ UNLOADED = Standing()
 class LoadedModels:
     """Loads, unloads and finds models. Every method may be called from any thread."""
 
-    def __init__(self, catalogue: Catalogue, device: str, start_executor: Callable[[Model], Executor]) -> None:
+    def __init__(self, catalogue: Catalogue, device: str, executor: Executor) -> None:
         self.catalogue = catalogue
         self._device = device
-        self._start_executor = start_executor
+        self._executor = executor
         self._standings: dict[str, Standing] = {}
         # One change of a model at a time; reading needs no lock.
         self._changing = {name: threading.Lock() for name in catalogue}
@@ -45,11 +46,11 @@ class LoadedModels:
         """Raises UnknownModel."""
         return self._standings.get(self.catalogue[name].name, UNLOADED)
 
-    def executor(self, name: str) -> Executor:
-        """The executor of a loaded model. Raises UnknownModel, ModelLoading, ModelNotLoaded."""
+    def model(self, name: str) -> Model:
+        """A loaded model. Raises UnknownModel, ModelLoading, ModelNotLoaded."""
         standing = self.standing(name)
-        if standing.executor is not None:
-            return standing.executor
+        if standing.model is not None:
+            return standing.model
         if standing.state == ModelState.MODEL_STATE_LOADING:
             raise ModelLoading(f"the model {name} is being loaded", field="model")
         if standing.state == ModelState.MODEL_STATE_FAILED:
@@ -60,19 +61,18 @@ class LoadedModels:
         """Load a model, unless it is loaded. Raises UnknownModel, ModelUnloadable."""
         self.catalogue[name]  # raises for an unknown name, which has no lock
         with self._changing[name]:
-            if self.standing(name).executor is not None:
+            if self.standing(name).model is not None:
                 return self.standing(name)
             log.info("loading", model=name, device=self._device)
             self._standings[name] = Standing(ModelState.MODEL_STATE_LOADING)
             try:
-                model = self.catalogue.load(name, device=self._device)
-                executor = self._start_executor(model)
+                model = self._load_in_thread(name)
             except Exception as error:
                 message = error.message if isinstance(error, ConvscopeError) else str(error)
                 self._standings[name] = Standing(ModelState.MODEL_STATE_FAILED, message=message)
                 log.error("loading failed", model=name, error=message)
                 raise
-            self._standings[name] = Standing(ModelState.MODEL_STATE_LOADED, executor)
+            self._standings[name] = Standing(ModelState.MODEL_STATE_LOADED, model)
             log.info("loaded", model=name, weights_digest=model.weights_digest)
             return self._standings[name]
 
@@ -80,15 +80,16 @@ class LoadedModels:
         """Finish a model's accepted work and let go of it. Raises UnknownModel."""
         self.catalogue[name]
         with self._changing[name]:
-            standing = self._standings.pop(name, UNLOADED)
-            if standing.executor is not None:
-                standing.executor.close()
-                if torch.cuda.is_available():
+            model = self._standings.pop(name, UNLOADED).model
+            if model is not None:
+                self._executor.finish(model)
+                if model.device.type == "cuda":
                     torch.cuda.empty_cache()
                 log.info("unloaded", model=name)
             return UNLOADED
 
-    def close(self) -> None:
-        """Unload everything."""
-        for name in list(self._standings):
-            self.unload(name)
+    def _load_in_thread(self, name: str) -> Model:
+        """Load in a thread that ends at once: loading runs a pass, and OpenMP would keep a team of threads for the
+        caller's own as long as that lives, beside the executor's."""
+        with ThreadPoolExecutor(1, thread_name_prefix="load") as pool:
+            return pool.submit(self.catalogue.load, name, device=self._device).result()

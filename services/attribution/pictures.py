@@ -6,15 +6,16 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from torch import Tensor
+
 from convscope.engine.errors import ImageTooLarge, InvalidInput
 from convscope.engine.imaging.decode import decode
 from convscope.engine.models.preprocessing import Preprocessing, Region
 from convscope.services.attribution.tensors import FLOATS, to_array
 from convscope.v1.image_pb2 import Image
 from convscope.v1.tensor_pb2 import DataType
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from torch import Tensor
 
 
 @dataclass(frozen=True)

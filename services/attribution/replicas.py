@@ -17,6 +17,7 @@ from typing import Any
 
 import redis
 import structlog
+
 from convscope.engine.errors import ConvscopeError
 from convscope.services.attribution.answers import to_card
 from convscope.services.attribution.models import LoadedModels
@@ -95,10 +96,10 @@ class Replicas:
         models = {name: [int(standing.state), standing.message] for name, standing in standings.items()}
         store.hset(REPLICAS, self.name, json.dumps({"seen": time.time(), "models": models}))
         for name, standing in standings.items():
-            if standing.executor and self._published.get(name) != standing.executor.model.weights_digest:
-                card = to_card(standing.executor.model, whole=True)
-                store.hset(CARDS, name, card.SerializeToString())
-                self._published[name] = standing.executor.model.weights_digest
+            model = standing.model
+            if model is not None and self._published.get(name) != model.weights_digest:
+                store.hset(CARDS, name, to_card(model, whole=True).SerializeToString())
+                self._published[name] = model.weights_digest
 
     def _follow(self, store: redis.Redis) -> None:
         for name, wish in store.hgetall(WISHES).items():

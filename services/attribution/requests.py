@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import Message
+
 from convscope.engine.attribution.method import TOP_CLASS
 from convscope.engine.attribution.methods import METHODS, find_method
 from convscope.engine.errors import InvalidInput, InvalidParameter, UnknownName
@@ -11,7 +13,6 @@ from convscope.engine.models.model import Model
 from convscope.services.attribution.executor import Task
 from convscope.v1.attribution_service_pb2 import AttributeRequest, Overlay, Target
 from convscope.v1.tensor_pb2 import DataType
-from google.protobuf.message import Message
 
 MODELS = "models/"
 DEFAULT_TOP_K = 5

@@ -4,8 +4,9 @@ import warnings
 
 import structlog
 import torch
+from PIL import Image
+
 from convscope.engine.models.catalogue import BUILT_IN, Catalogue
-from convscope.engine.models.model import Model
 from convscope.services.attribution.attribution_servicer import AttributionServicer
 from convscope.services.attribution.cache import AnswerCache
 from convscope.services.attribution.executor import Executor
@@ -20,7 +21,6 @@ from convscope.services.common.store import connect
 from convscope.v1 import attribution_service_pb2, model_service_pb2
 from convscope.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from convscope.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
-from PIL import Image
 
 log = structlog.get_logger()
 SERVICES = (
@@ -44,11 +44,15 @@ class AttributionServer:
         self._wanted = tuple(catalogue) if settings.models == ("all",) else settings.models
         for name in self._wanted:
             catalogue[name]  # raises for an unknown name
-        self._models = LoadedModels(catalogue, _device(settings.device), self._start_executor)
+        self._executor = Executor(
+            max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000, autocast=settings.autocast
+        )
+        self._models = LoadedModels(catalogue, _device(settings.device), self._executor)
         text_store = connect(settings.redis_url, text=True) if settings.redis_url else None
         self._replicas = Replicas(text_store, self._models, settings.replica)
         servicer = AttributionServicer(
             self._models,
+            self._executor,
             PictureReader(at_once=settings.decoders, max_pixels=settings.max_image_pixels),
             AnswerCache(connect(settings.redis_url) if settings.redis_url else None, settings.cache_seconds),
             queue_limit=settings.queue_limit,
@@ -77,16 +81,10 @@ class AttributionServer:
         self._server.ready()
 
     def stop(self) -> None:
-        """Drain, then let go of the models."""
+        """Drain, then end the executor."""
         self._server.drain()
         self._replicas.close()
-        self._models.close()
-
-    def _start_executor(self, model: Model) -> Executor:
-        settings = self._settings
-        return Executor(
-            model, max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000, autocast=settings.autocast
-        )
+        self._executor.close()
 
 
 def _device(wanted: str) -> str:

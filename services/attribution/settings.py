@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from convscope.engine.imaging.decode import MAX_PIXELS
-from convscope.services.common.settings import ServerSettings
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
+
+from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.services.common.settings import ServerSettings
 
 
 class AttributionSettings(ServerSettings):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import structlog
+
 from convscope.engine.errors import ConvscopeError
 from convscope.services.common.call import Call
 from convscope.services.common.errors import to_status

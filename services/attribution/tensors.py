@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from convscope.engine.errors import InvalidInput
 from convscope.v1.tensor_pb2 import DataType, Tensor
-from numpy.typing import NDArray
 
 DTYPES: Mapping[DataType, np.dtype[Any]] = {
     DataType.DATA_TYPE_FLOAT32: np.dtype("<f4"),

@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 import grpc
+
 from convscope.services.common.errors import CallCancelled, DeadlinePassed
 
 T = TypeVar("T")

@@ -9,9 +9,10 @@ ConvscopeError (engine)
 └── DeadlinePassed        DEADLINE_EXCEEDED   DEADLINE_PASSED
 """
 
-from convscope.engine.errors import ConvscopeError
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from convscope.engine.errors import ConvscopeError
 
 DOMAIN = "convscope"
 # Details ride in trailers, which some proxies cut off at 8 KB.
@@ -35,6 +36,13 @@ class ModelLoading(ConvscopeError):
     status = "UNAVAILABLE"
     reason = "MODEL_LOADING"
     retry_after = 1.0
+
+
+class ServerStopping(ConvscopeError):
+    """A server that takes no more work; another one may."""
+
+    status = "UNAVAILABLE"
+    reason = "SERVER_STOPPING"
 
 
 class ModelNotLoaded(ConvscopeError):

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
+from grpc_status import rpc_status
+
 from convscope.engine.errors import ConvscopeError
 from convscope.services.common.errors import Unauthenticated, to_status
 from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
-from grpc_status import rpc_status
 
 log = structlog.get_logger()
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import structlog
-from convscope.services.common.interceptor import CallInterceptor
-from convscope.services.common.settings import ServerSettings
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
+from convscope.services.common.interceptor import CallInterceptor
+from convscope.services.common.settings import ServerSettings
 
 log = structlog.get_logger()
 

@@ -2,10 +2,11 @@
 
 import sys
 
+from pydantic_settings import CliApp
+
 from convscope.services.common.server import stop_on_signals
 from convscope.services.local.cluster import Cluster, ClusterError, running, write_addresses
 from convscope.services.local.settings import LocalSettings
-from pydantic_settings import CliApp
 
 
 def main() -> int:

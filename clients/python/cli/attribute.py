@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Timeout, connect
 from convscope.client.plans import METHOD_FIELDS, METHODS, Target
 from convscope.engine.imaging.overlay import OPACITY

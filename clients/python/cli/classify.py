@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+
 from convscope.client.cli.attribute import Photo
 from convscope.client.cli.connection import DEFAULT_MODEL, AsJson, ModelName, Server, Timeout, connect
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+
 from convscope.client.channel import Tls
 from convscope.client.client import Client
 from convscope.client.settings import ClientSettings

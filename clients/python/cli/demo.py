@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from convscope.client.cli.serve import require
 from convscope.client.client import Client
 from convscope.client.results import Attribution

@@ -5,10 +5,11 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from convscope.client.cli.connection import AsJson, Server, Timeout, connect
-from convscope.client.client import LOAD_TIMEOUT
 from rich.console import Console
 from rich.table import Table
+
+from convscope.client.cli.connection import AsJson, Server, Timeout, connect
+from convscope.client.client import LOAD_TIMEOUT
 
 Name = Annotated[str, typer.Argument(help="A model of the catalogue.")]
 

@@ -4,14 +4,15 @@ from collections import OrderedDict
 from importlib import import_module
 from pathlib import Path
 
+from efficientnet_lite_pytorch import EfficientNet
+from torch import nn
+
 from convscope.engine.errors import CatalogueError
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.labels import imagenet_labels
 from convscope.engine.models.preprocessing import Preprocessing
 from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.weights import load_weights
-from efficientnet_lite_pytorch import EfficientNet
-from torch import nn
 
 SIZES = {"lite0": 224, "lite1": 240, "lite2": 260}
 

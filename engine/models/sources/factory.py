@@ -4,11 +4,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from torch import nn
+
 from convscope.engine.errors import CatalogueError, ModelUnloadable
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.weights import load_weights
-from torch import nn
 
 
 def check(entry: Entry) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from convscope.engine.models.preprocessing import Preprocessing
 from torch import nn
+
+from convscope.engine.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from convscope.engine.models.entry import Entry

@@ -1,12 +1,13 @@
 """Any classifier of torchvision.models."""
 
 import torchvision
+from torchvision.transforms._presets import ImageClassification
+
 from convscope.engine.errors import CatalogueError, ModelUnloadable, UnknownName
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.preprocessing import Preprocessing
 from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.weights import load_weights
-from torchvision.transforms._presets import ImageClassification
 
 # Heads that GoogLeNet and Inception v3 use in training only.
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
