@@ -122,7 +122,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(found: Callable[[], T], what: str, timeout: float = 30) -> T:
+def wait_until(found: Callable[[], T | None], what: str, timeout: float = 30) -> T:
     """Ask until the answer is true, and return it; AssertionError with `what` after `timeout` seconds."""
     end = time.monotonic() + timeout
     while not (answer := found()):

@@ -35,8 +35,11 @@ def attribute(module: nn.Module, images: Tensor, targets: Targets, method: str, 
     found, checked = find_method(method, parameters)
     if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point() or not len(images):
         raise InvalidInput("images must be a float tensor [N, 3, H, W] of at least one image", field="images")
-    classes = _targets(targets, images)
-    with _turn(module):
+    # Inference tensors cannot take part in a backward pass.
+    with torch.inference_mode(False), _turn(module):
+        if images.is_inference():
+            images = images.clone()
+        classes = _targets(targets, images)
         return found.attribute(module, images, classes, checked).values
 
 
@@ -44,14 +47,17 @@ def _targets(targets: Targets, images: Tensor) -> Tensor:
     count = images.shape[0]
     if targets is None:
         return torch.full((count,), TOP_CLASS, device=images.device)
-    classes = torch.as_tensor(targets)
-    if classes.is_floating_point() or classes.dtype == torch.bool:
+    try:
+        classes = torch.as_tensor(targets)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInput(f"targets are class indices: {error}", field="targets") from error
+    if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool:
         raise InvalidInput(f"targets are class indices, not {classes.dtype}", field="targets")
     if classes.ndim and classes.shape != (count,):
         raise InvalidInput(f"{count} images, but targets of shape {list(classes.shape)}", field="targets")
     if (classes < 0).any():
         raise InvalidInput("a target is negative", field="targets", reason="UNKNOWN_CLASS")
-    return classes.to(images.device, torch.int64).expand(count)
+    return classes.to(images.device, torch.int64).expand(count).clone()
 
 
 def _turn(module: nn.Module) -> threading.Lock:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from convscope.engine.attribution.method import Attribution, select
 from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.errors import MethodUnsupported
 from convscope.engine.models.layers import LayerMap, graph_from, remembered_layers
 
 
@@ -23,11 +24,13 @@ def grad_cam(module: nn.Module, images: Tensor, targets: Tensor, parameters: Gra
     S is the score before the softmax. Selvaraju et al. 2017, "Grad-CAM", equations 1 and 2. Costs a forward pass
     and the backward pass of what follows the layer.
     """
-    layer = module.get_submodule(grad_cam_layer(remembered_layers(module, images), parameters))
-    with graph_from(layer) as capture:
+    name = grad_cam_layer(remembered_layers(module, images), parameters)
+    with graph_from(module.get_submodule(name)) as capture:
         scores = module(images)
         resolved, score = select(scores, targets)
-    (gradient,) = torch.autograd.grad(score, capture.activation)
+    (gradient,) = torch.autograd.grad(score, capture.activation, allow_unused=True) if score.requires_grad else (None,)
+    if gradient is None:
+        raise MethodUnsupported(f"the scores do not depend on the layer {name!r}", field="layer")
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     values = (weights * capture.activation.detach()).sum(dim=1)
     if parameters.relu:

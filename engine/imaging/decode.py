@@ -47,6 +47,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "I" or picture.mode.startswith("I;16"):
         # Pillow's own conversion clips 16-bit values at 255.
         values = np.asarray(picture, dtype=np.float64)
+        values = np.where(values == picture.info.get("transparency", -1), 65535, values)
         return Image.fromarray(np.clip(values / 257, 0, 255).round().astype(np.uint8)).convert("RGB")
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")

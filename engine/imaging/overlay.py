@@ -28,7 +28,7 @@ def overlay(
     model saw; what lies outside is darkened. opacity: of the strongest places,
     0 to 1. Where the heatmap has negative values a diverging map is used, red for and blue against.
     """
-    left, top = round(region[0]), round(region[1])
+    left, top = min(round(region[0]), picture.width - 1), min(round(region[1]), picture.height - 1)
     right, bottom = max(left + 1, round(region[2])), max(top + 1, round(region[3]))
     values = normalize(heatmap)
     if (values < 0).any():

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from convscope.engine.errors import CatalogueError, ConvscopeError, ModelUnloadable, UnknownModel
-from convscope.engine.models.entry import Entry
+from convscope.engine.models.entry import WEIGHTS_SUFFIXES, Entry
 from convscope.engine.models.labels import Labels
 from convscope.engine.models.layers import map_layers, remember_layers
 from convscope.engine.models.model import Model
@@ -100,24 +100,35 @@ def _read_entries(path: Path) -> Iterator[Entry]:
     tables = document.get("models", [])
     if not isinstance(tables, list):
         raise CatalogueError(f"the catalogue {path}: models are written [[models]]")
-    if document.get("include_built_in", False) and path != BUILT_IN:
+    include_built_in = document.get("include_built_in", False)
+    if not isinstance(include_built_in, bool):
+        raise CatalogueError(f"the catalogue {path}: include_built_in is true or false, not {include_built_in!r}")
+    if include_built_in and path != BUILT_IN:
         yield from _read_entries(BUILT_IN)
     for place, table in enumerate(tables, 1):
         yield _entry(path, place, table)
 
 
-def _entry(path: Path, place: int, table: dict[str, Any]) -> Entry:
+def _entry(path: Path, place: int, table: Any) -> Entry:
+    if not isinstance(table, dict):
+        raise CatalogueError(f"the catalogue {path}: model number {place} is no table; models are written [[models]]")
     try:
         return Entry.model_validate({**table, "folder": path.parent})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        name = table.get("name", f"number {place}") if isinstance(table, dict) else f"number {place}"
+        name = table.get("name", f"number {place}")
         raise CatalogueError(f"the catalogue {path}: model {name}: {field}: {first['msg']}") from error
 
 
 def _check(entry: Entry) -> None:
     SOURCES[entry.source].check(entry)
+    if entry.weights and not entry.weights_file and entry.source != "torchvision":
+        raise CatalogueError(
+            f"model {entry.name}: {entry.weights!r} is no weights file; one ends in {', '.join(WEIGHTS_SUFFIXES)}"
+        )
+    if entry.weights_sha256 and not entry.weights_file:
+        raise CatalogueError(f"model {entry.name}: weights_sha256 is of a weights file, and `weights` names none")
     if entry.weights_file:
         if not entry.weights_file.is_file():
             raise CatalogueError(f"model {entry.name}: there is no weights file {entry.weights_file}")
@@ -129,14 +140,14 @@ def _check(entry: Entry) -> None:
 
 def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
     module = built.module.eval().requires_grad_(False)
-    module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         preprocessing = entry.preprocessing_over(built.preprocessing)
     except ValidationError as error:
         message = f"model {entry.name}: preprocessing: {error.errors()[0]['msg']}"
         raise ModelUnloadable(message) from error
-    blank = torch.zeros(1, 3, preprocessing.height, preprocessing.width, device=device)
     try:
+        module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        blank = torch.zeros(1, 3, preprocessing.height, preprocessing.width, device=device)
         layers = map_layers(module, blank.to(memory_format=torch.channels_last))
     except Exception as error:  # a team's forward may raise anything
         message = (
@@ -154,7 +165,7 @@ def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
             layers = replace(layers, suggested=layers.spatial(entry.layer))
         except ConvscopeError as error:
             raise ModelUnloadable(f"model {entry.name}: {error.message}") from error
-    remember_layers(module, layers)
+    remember_layers(module, blank, layers)
     labels = _labels(entry, built, layers.output_shape[0])
     return Model(
         name=entry.name,
@@ -174,7 +185,11 @@ def _labels(entry: Entry, built: Built, class_count: int) -> list[str]:
     if not entry.labels:
         return list(built.labels) if len(built.labels) == class_count else []
     if isinstance(entry.labels, str):
-        labels = (entry.folder / entry.labels).read_text(encoding="utf-8").splitlines()
+        path = entry.folder / entry.labels
+        try:
+            labels = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelUnloadable(f"model {entry.name}: the labels file {path} cannot be read: {error}") from error
     else:
         labels = entry.labels
     if len(labels) != class_count:

@@ -30,12 +30,16 @@ class Labels(Sequence[str]):
         return self._names[index]
 
     def index_of(self, label: str) -> int:
-        """The class of that label; capital and small letters are the same.
+        """The class of that label; capital and small letters are the same where that leaves one class.
 
-        Raises UnknownName with the nearest labels, and InvalidInput (AMBIGUOUS_CLASS) for a label that two
-        classes share (ImageNet has two cranes).
+        Raises UnknownName with the nearest labels, and InvalidInput (AMBIGUOUS_CLASS) for a label that two classes
+        share. (ImageNet has a Cardigan, which is a dog, and a cardigan.)
         """
-        found = self._indices.get(label.strip().casefold(), [])
+        name = label.strip()
+        found = self._indices.get(name.casefold(), [])
+        exact = [index for index in found if self._names[index] == name]
+        if len(exact) == 1:
+            return exact[0]
         if len(found) == 1:
             return found[0]
         if found:

@@ -102,19 +102,21 @@ def map_layers(module: nn.Module, images: Tensor) -> LayerMap:
     return LayerMap(layers, suggested, tuple(output.shape[1:]))
 
 
-_maps: WeakKeyDictionary[nn.Module, LayerMap] = WeakKeyDictionary()
+_maps: WeakKeyDictionary[nn.Module, dict[torch.Size, LayerMap]] = WeakKeyDictionary()
 
 
-def remember_layers(module: nn.Module, layers: LayerMap) -> None:
-    """Make `layers` what remembered_layers() gives for a network."""
-    _maps[module] = layers
+def remember_layers(module: nn.Module, images: Tensor, layers: LayerMap) -> None:
+    """Make `layers` what remembered_layers() gives for a network and images of that size."""
+    _maps.setdefault(module, {})[images.shape[1:]] = layers
 
 
 def remembered_layers(module: nn.Module, images: Tensor) -> LayerMap:
-    """map_layers(), run once for each network."""
-    if module not in _maps:
-        remember_layers(module, map_layers(module, images))
-    return _maps[module]
+    """map_layers(), run once for each network and size of images."""
+    found = _maps.get(module, {}).get(images.shape[1:])
+    if found is None:
+        found = map_layers(module, images)
+        remember_layers(module, images, found)
+    return found
 
 
 class Capture:

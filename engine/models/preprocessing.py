@@ -5,11 +5,11 @@ from typing import Annotated, Literal, Self
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from torch import Tensor
 
 Region = tuple[float, float, float, float]
-Channels = tuple[float, float, float]
+Channels = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Length = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -60,8 +60,8 @@ class Preprocessing(BaseModel):
     def crop(self, picture: Image.Image) -> tuple[Tensor, Region]:
         """Scale and crop an upright RGB picture: uint8 [3, height, width], and the region that it shows.
 
-        Only the region is resampled. The values are those of scaling the whole picture and cropping then, at
-        a cost that does not grow with the picture's proportions.
+        Only the region is resampled, at a cost that does not grow with the picture's proportions. The values are
+        those of scaling the whole picture and cropping then, but for a level of 255 in less than a hundredth of them.
         """
         region = self.region(*picture.size)
         resampling = Image.Resampling[self.interpolation.upper()]

@@ -43,7 +43,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # torch.load raises pickle's own errors for what it refuses to run
         raise ModelUnloadable(f"the weights file {path} is refused: {_short(error)}") from error
     state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise ModelUnloadable(f"the weights file {path} holds no state dict")
     return state
 

@@ -15,6 +15,7 @@ from convscope.services.attribution.models import LoadedModels
 from convscope.services.attribution.pictures import PictureReader
 from convscope.services.attribution.replicas import Replicas
 from convscope.services.attribution.settings import AttributionSettings
+from convscope.services.common.errors import DeviceUnusable
 from convscope.services.common.metrics import serve_metrics
 from convscope.services.common.server import Server
 from convscope.services.common.store import connect
@@ -35,7 +36,7 @@ class AttributionServer:
     """Bound when made; `start()` takes calls, `load()` brings the models, `stop()` drains."""
 
     def __init__(self, settings: AttributionSettings) -> None:
-        """Raises CatalogueError, UnknownModel, PortTaken, OSError: what is wrong with the settings is known here."""
+        """Raises CatalogueError, UnknownModel, DeviceUnusable, PortTaken, OSError: what is wrong with the settings."""
         self._settings = settings
         torch.set_num_threads(settings.threads)
         # Pictures over the limit are refused with an error of ours.
@@ -88,6 +89,11 @@ class AttributionServer:
 
 
 def _device(wanted: str) -> str:
+    """Raises DeviceUnusable."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceUnusable(f"the device {wanted!r} cannot be used: {error}") from error
     return wanted

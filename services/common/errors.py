@@ -1,12 +1,14 @@
 """What can go wrong in a server beyond the engine's own errors, and how errors travel.
 
 ConvscopeError (engine)
-├── Busy                  RESOURCE_EXHAUSTED  SERVER_BUSY; says when to try again
-├── ModelLoading          UNAVAILABLE         MODEL_LOADING; says when to try again
-├── ModelNotLoaded        FAILED_PRECONDITION MODEL_NOT_LOADED
-├── Unauthenticated       UNAUTHENTICATED     TOKEN_INVALID
-├── CallCancelled         CANCELLED           CALLER_GONE
-└── DeadlinePassed        DEADLINE_EXCEEDED   DEADLINE_PASSED
+├── Busy             RESOURCE_EXHAUSTED   SERVER_BUSY; says when to try again
+├── ModelLoading     UNAVAILABLE          MODEL_LOADING; says when to try again
+├── ServerStopping   UNAVAILABLE          SERVER_STOPPING
+├── ModelNotLoaded   FAILED_PRECONDITION  MODEL_NOT_LOADED
+├── DeviceUnusable   FAILED_PRECONDITION  DEVICE_UNUSABLE; only at the start
+├── Unauthenticated  UNAUTHENTICATED      TOKEN_INVALID
+├── CallCancelled    CANCELLED            CALLER_GONE
+└── DeadlinePassed   DEADLINE_EXCEEDED    DEADLINE_PASSED
 """
 
 from google.protobuf import any_pb2, duration_pb2
@@ -50,6 +52,13 @@ class ModelNotLoaded(ConvscopeError):
 
     status = "FAILED_PRECONDITION"
     reason = "MODEL_NOT_LOADED"
+
+
+class DeviceUnusable(ConvscopeError):
+    """A device that is not there."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "DEVICE_UNUSABLE"
 
 
 class Unauthenticated(ConvscopeError):

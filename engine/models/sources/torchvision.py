@@ -33,7 +33,8 @@ def build(entry: Entry) -> Built:
     arguments = dict(entry.arguments)
     if named is None and entry.network in ("googlenet", "inception_v3"):
         # transform_input: the published weights, also as a file, were trained with other channel statistics.
-        defaults = {"aux_logits": False, "init_weights": True, "transform_input": bool(entry.weights_file)}
+        from_file = bool(entry.weights_file)
+        defaults = {"aux_logits": False, "init_weights": not from_file, "transform_input": from_file}
         arguments = defaults | arguments
     try:
         module = torchvision.models.get_model(entry.network, weights=named, progress=False, **arguments)

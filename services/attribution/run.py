@@ -1,0 +1,41 @@
+"""One server from its settings to its end."""
+
+import threading
+
+import structlog
+from pydantic_settings import CliApp
+
+from convscope.engine.errors import ConvscopeError
+from convscope.services.attribution.server import AttributionServer
+from convscope.services.attribution.settings import AttributionSettings
+from convscope.services.common.logs import configure_logs
+from convscope.services.common.server import stop_on_signals
+
+log = structlog.get_logger()
+
+
+def run() -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit status: 1 where it could not start."""
+    settings = CliApp.run(AttributionSettings)
+    configure_logs(settings.log_format)
+    stop, failed = stop_on_signals(), threading.Event()
+    try:
+        server = AttributionServer(settings)
+    except (ConvscopeError, OSError) as error:
+        log.error("cannot start", error=str(error))
+        return 1
+    server.start()
+
+    def load() -> None:
+        try:
+            server.load()
+        except Exception as error:
+            log.error("cannot start", error=str(error))
+            failed.set()
+            stop.set()
+
+    # In a thread of its own, so that a signal is heeded also while models load.
+    threading.Thread(target=load, name="start", daemon=True).start()
+    stop.wait()
+    server.stop()
+    return 1 if failed.is_set() else 0
