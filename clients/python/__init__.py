@@ -8,6 +8,7 @@ with Client.connect("localhost:50051") as client:
 """
 
 from convscope.client.async_client import AsyncClient
+from convscope.client.channel import Tls
 from convscope.client.client import Client
 from convscope.client.errors import (
     Cancelled,
@@ -22,7 +23,7 @@ from convscope.client.errors import (
     Unavailable,
 )
 from convscope.client.images import Preprocessed
-from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Replica
+from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Preprocessing, Replica
 
 __all__ = [
     "AsyncClient",
@@ -40,8 +41,10 @@ __all__ = [
     "PermissionDenied",
     "Prediction",
     "Preprocessed",
+    "Preprocessing",
     "Replica",
     "ResourceExhausted",
     "ServerFault",
+    "Tls",
     "Unavailable",
 ]

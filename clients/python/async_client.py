@@ -1,5 +1,6 @@
 """The asynchronous client: the methods of Client, awaited."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,7 +13,7 @@ from convscope.client import plans
 from convscope.client.bulk import Bulk, Outcome
 from convscope.client.channel import Tls, metadata, open_async_channel
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT
-from convscope.client.errors import from_rpc_error
+from convscope.client.errors import Cancelled, from_rpc_error
 from convscope.client.images import Picture
 from convscope.client.plans import Plan, Stubs, Target
 from convscope.client.results import Attribution, Classification, Layer, Model
@@ -79,7 +80,9 @@ class AsyncClient:
     async def classify(
         self, image: Picture, *, model: str, top_k: int = 5, timeout: float | None = None
     ) -> Classification:
-        return await self._run(plans.classify(image, model, top_k), timeout)
+        # In a thread: a file is read and a large picture encoded.
+        plan = await asyncio.to_thread(plans.classify, image, model, top_k)
+        return await self._run(plan, timeout)
 
     async def attribute(
         self,
@@ -93,8 +96,15 @@ class AsyncClient:
         timeout: float | None = None,
         **parameters: Any,
     ) -> Attribution:
-        plan = plans.attribute(
-            image, model=model, method=method, target=target, top_k=top_k, precision=precision, parameters=parameters
+        plan = await asyncio.to_thread(
+            plans.attribute,
+            image,
+            model=model,
+            method=method,
+            target=target,
+            top_k=top_k,
+            precision=precision,
+            parameters=parameters,
         )
         return await self._run(plan, timeout)
 
@@ -118,7 +128,7 @@ class AsyncClient:
             ),
         )  # fmt: skip
         rpc: Any = self._stubs.attribution.AttributeStream
-        stream = rpc(bulk.requests(), timeout=timeout, metadata=self._metadata)
+        stream = rpc(bulk.async_requests(), timeout=timeout, metadata=self._metadata)
         try:
             async for response in stream:
                 for outcome in bulk.take(response):
@@ -128,6 +138,7 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         finally:
+            bulk.close()
             stream.cancel()
 
     async def _run(self, plan: Plan[T], timeout: float | None) -> T:
@@ -136,4 +147,10 @@ class AsyncClient:
             response = await plan.rpc(self._stubs)(plan.request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # gRPC says so too where nobody cancelled the task: the client was closed.
+            raise Cancelled("the client was closed", status="CANCELLED") from None
         return plan.parse(response)

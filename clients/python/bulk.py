@@ -1,15 +1,20 @@
 """Many pictures over one stream: requests go out as they come, answers come back in the pictures' order."""
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Generic, TypeVar, cast
 
-from convscope.client.errors import ClientError, from_status
+from convscope.client.errors import ClientError, InvalidArgument, from_status
 from convscope.client.images import Picture
 from convscope.client.plans import Plan
 from convscope.client.results import Attribution
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeStreamRequest, AttributeStreamResponse
 
 T = TypeVar("T")
+AHEAD = 64
+# A message over the server's limit would end the stream, the other pictures with it.
+LARGEST = 64 * 1024 * 1024
 Outcome = Attribution | ClientError
 
 
@@ -22,24 +27,42 @@ class Bulk:
         self._plans: dict[int, Plan[Attribution]] = {}
         self._done: InOrder[Outcome] = InOrder()
         self._broken: Exception | None = None
+        # Pictures that are sent and not given back yet; each is held in memory.
+        self._room = threading.Semaphore(AHEAD)
+        self._closed = False
 
     def requests(self) -> Iterator[AttributeStreamRequest]:
         """What goes out; gRPC runs it in a thread of its own, where what `images` raises would be lost."""
         try:
-            yield from self._requests()
+            for number, image in enumerate(self._images):
+                self._room.acquire()
+                if self._closed:
+                    return
+                yield from self._request(number, image)
         except Exception as error:
             self._broken = error
 
-    def _requests(self) -> Iterator[AttributeStreamRequest]:
-        for number, image in enumerate(self._images):
-            try:
-                plan = self._plan(image)
-            except ClientError as error:
-                # A picture that cannot even be sent is its own outcome.
-                self._done.put(number, error)
-                continue
-            self._plans[number] = plan
-            yield AttributeStreamRequest(id=str(number), request=cast(AttributeRequest, plan.request))
+    async def async_requests(self) -> AsyncIterator[AttributeStreamRequest]:
+        """requests() for an event loop, which stays free while `images` and files are read and while there is no
+        room."""
+        requests = self.requests()
+        while (request := await asyncio.to_thread(next, requests, None)) is not None:
+            yield request
+
+    def _request(self, number: int, image: Picture) -> Iterator[AttributeStreamRequest]:
+        try:
+            plan = self._plan(image)
+            request = AttributeStreamRequest(id=str(number), request=cast(AttributeRequest, plan.request))
+            if request.ByteSize() > LARGEST:
+                message = f"the request is too large: {request.ByteSize()} bytes, at most {LARGEST} can be streamed"
+                raise InvalidArgument(message, field="image", reason="MESSAGE_TOO_LARGE")
+        except ClientError as error:
+            # A picture that cannot even be sent is its own outcome.
+            self._done.put(number, error)
+            self._room.release()
+            return
+        self._plans[number] = plan
+        yield request
 
     def take(self, response: AttributeStreamResponse) -> Iterator[Outcome]:
         """The outcomes whose turn it is, now that `response` has come."""
@@ -49,13 +72,20 @@ class Bulk:
             self._done.put(number, from_status(response.error))
         else:
             self._done.put(number, plan.parse(response.response))
-        yield from self._done.ready()
+        for outcome in self._done.ready():
+            yield outcome
+            self._room.release()
 
     def rest(self) -> Iterator[Outcome]:
         """What is left when the stream has ended. Raises what `images` raised."""
         yield from self._done.ready()
         if self._broken is not None:
             raise self._broken
+
+    def close(self) -> None:
+        """Nobody takes any more."""
+        self._closed = True
+        self._room.release()
 
 
 class InOrder(Generic[T]):

@@ -147,6 +147,7 @@ class Client:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         finally:
+            bulk.close()
             stream.cancel()
 
     def _run(self, plan: Plan[T], timeout: float | None) -> T:

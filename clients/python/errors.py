@@ -94,6 +94,8 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ClientError:
     name, message = error.code().name, error.details() or ""
     if name == "UNAVAILABLE":
         return Unavailable(f"no convscope server answers at {server}: {message}", status=name)
+    if name == "DEADLINE_EXCEEDED":
+        return DeadlineExceeded(f"no answer from {server} in time: {message}", status=name)
     if name == "RESOURCE_EXHAUSTED" and "larger than max" in message:
         # gRPC refuses such a message before any code of ours sees it.
         return InvalidArgument(f"the request is too large: {message}", reason="MESSAGE_TOO_LARGE", status=name)

@@ -34,7 +34,9 @@ def to_image(picture: Picture) -> Image:
     """Raises InvalidArgument (field `image`)."""
     match picture:
         case Preprocessed(array):
-            return Image(preprocessed=from_array(np.asarray(array, dtype=np.float32)))
+            return Image(
+                preprocessed=from_array(_as_array(array, np.float32, "Preprocessed takes an array of numbers"))
+            )
         case bytes() | bytearray() | memoryview():
             return Image(encoded=bytes(picture))
         case str() | Path():
@@ -42,7 +44,7 @@ def to_image(picture: Picture) -> Image:
         case PillowImage.Image():
             return _from_pixels(np.asarray(to_rgb(ImageOps.exif_transpose(picture))))
         case _:
-            return _from_pixels(_checked(np.asarray(picture)))
+            return _from_pixels(_checked(_as_array(picture, None, "an array must be uint8 [H, W, 3]")))
 
 
 def to_picture(image: Image) -> PillowImage.Image | None:
@@ -59,9 +61,16 @@ def to_picture(image: Image) -> PillowImage.Image | None:
 def _read(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
-    except OSError as error:
-        message = f"the picture {path} cannot be read: {error.strerror}"
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero in the name; RuntimeError: no such ~user
+        message = f"the picture {path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InvalidArgument(message, reason="IMAGE_UNREADABLE", field="image") from error
+
+
+def _as_array(values: Any, dtype: Any, wanted: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"{wanted}: {error}", reason="IMAGE_INVALID", field="image") from error
 
 
 def _checked(array: NDArray[Any]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from convscope.client.errors import InvalidArgument
 from convscope.client.images import Picture, to_image
-from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Replica
+from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Preprocessing, Replica
 from convscope.client.tensors import to_array
 from convscope.v1 import model_service_pb2, prediction_pb2
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, ClassifyRequest, ClassifyResponse
@@ -144,7 +144,7 @@ def to_target(target: Target) -> TargetMessage | None:
         case None:
             return None
         case str():
-            return TargetMessage(class_label=target)
+            return TargetMessage(class_label=_text("target", target, "UNKNOWN_CLASS"))
         case _:
             return TargetMessage(class_index=_integer("target", target))
 
@@ -163,7 +163,7 @@ def _set_method(request: AttributeRequest, method: str, parameters: dict[str, An
         try:
             setattr(chosen, name, value)
         except (TypeError, ValueError) as error:
-            message = f"{name}: {error}"
+            message = f"{name} cannot be {value!r}: {error}"
             raise InvalidArgument(message, field=name, reason="INVALID_PARAMETER") from error
 
 
@@ -183,7 +183,16 @@ def _integer(field: str, value: object) -> int:
     return number
 
 
+def _text(field: str, value: str, reason: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{field} {value!a} is no text", field=field, reason=reason) from None
+    return value
+
+
 def _resource(model: str) -> str:
+    _text("model", model, "UNKNOWN_MODEL")
     return model if model.startswith("models/") or not model else f"models/{model}"
 
 
@@ -199,13 +208,24 @@ def _to_model(message: model_service_pb2.Model) -> Model:
         state=_state(message.state),
         replicas=tuple(Replica(one.replica, _state(one.state), one.message) for one in message.replicas),
         weights_digest=card.weights_digest,
-        input_size=(card.preprocessing.height, card.preprocessing.width),
+        preprocessing=_to_preprocessing(card.preprocessing) if message.HasField("card") else None,
         class_count=card.class_count,
         parameter_count=card.parameter_count,
         suggested_layer=card.suggested_layer,
         device=card.device,
         labels=tuple(card.labels),
         layers=tuple(Layer(one.name, one.type, tuple(one.output_shape), one.calls) for one in card.layers),
+    )
+
+
+def _to_preprocessing(message: model_service_pb2.Preprocessing) -> Preprocessing:
+    return Preprocessing(
+        resize=message.resize,
+        height=message.height,
+        width=message.width,
+        interpolation=message.interpolation,
+        mean=tuple(message.mean),
+        std=tuple(message.std),
     )
 
 

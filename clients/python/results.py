@@ -12,11 +12,23 @@ from PIL import Image as PillowImage
 
 from convscope.client.errors import InvalidArgument
 from convscope.client.images import to_picture
+from convscope.engine.imaging.colormap import COLORMAPS
+from convscope.engine.imaging.decode import to_rgb
 from convscope.engine.imaging.heatmap import to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.v1.image_pb2 import Image
 
 Region = tuple[float, float, float, float]
+
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
+
+
+def check_destination(path: str | Path) -> None:
+    """Raises InvalidArgument for a name that is none of a picture or of values."""
+    if Path(path).suffix not in SUFFIXES:
+        message = f"{path} must end in one of {', '.join(SUFFIXES)}"
+        raise InvalidArgument(message, field="output", reason="UNKNOWN_FORMAT")
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,22 @@ class Replica:
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a model's input: scale the shorter side to `resize`, crop the middle, scale to 0..1, take
+    off the mean, divide by the std."""
+
+    resize: int
+    height: int
+    width: int
+    interpolation: str
+    """nearest, bilinear or bicubic; antialiased."""
+    mean: tuple[float, ...]
+    """Of red, green, blue."""
+    std: tuple[float, ...]
+    """Of red, green, blue."""
+
+
+@dataclass(frozen=True)
 class Model:
     """A model of the catalogue; the fields from `weights_digest` on are filled once it is loaded."""
 
@@ -86,8 +114,7 @@ class Model:
     """unloaded, loading, loaded or failed; in the replica that answered."""
     replicas: tuple[Replica, ...] = ()
     weights_digest: str = ""
-    input_size: tuple[int, int] = (0, 0)
-    """Height and width, pixels."""
+    preprocessing: Preprocessing | None = None
     class_count: int = 0
     parameter_count: int = 0
     suggested_layer: str = ""
@@ -142,15 +169,22 @@ class Attribution:
         """
         if not 0 <= opacity <= 1:
             raise InvalidArgument(f"opacity must be 0 to 1, not {opacity}", field="opacity", reason="OUT_OF_RANGE")
-        under = picture or self.picture
+        if colormap not in COLORMAPS:
+            message = f"unknown colormap {colormap!r}; known: {', '.join(COLORMAPS)}"
+            raise InvalidArgument(message, field="colormap", reason="UNKNOWN_COLORMAP")
+        under = self.picture if picture is None else to_rgb(picture)
         if under is None:
             message = "a preprocessed array has no picture to draw on; give one: overlay(picture=...)"
             raise InvalidArgument(message, field="picture", reason="NO_PICTURE")
-        region = self.region if picture is None else (0.0, 0.0, float(picture.width), float(picture.height))
+        width, height = self.picture.size if self.picture is not None else self.input_size[::-1]
+        scale_x, scale_y = under.width / width, under.height / height
+        left, top, right, bottom = self.region
+        region = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
         return overlay(under, self.heatmap, region, opacity=opacity, colormap=colormap)
 
     def save(self, path: str | Path) -> None:
         """Write the overlay (.png, .jpg, .webp) or the values (.npy)."""
+        check_destination(path)
         if Path(path).suffix == ".npy":
             np.save(path, self.values)
         else:

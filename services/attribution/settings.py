@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
 from convscope.services.common.settings import ServerSettings
@@ -13,6 +13,8 @@ from convscope.services.common.settings import ServerSettings
 
 class AttributionSettings(ServerSettings):
     """Settings of the attribution server: environment variables CONVSCOPE_*, or options."""
+
+    model_config = SettingsConfigDict(cli_prog_name="convscope serve attribution")
 
     catalogue: Path | None = None
     """TOML file of the models; default: convscope's own list."""

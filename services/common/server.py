@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from convscope.services.common.interceptor import CallInterceptor
+from convscope.services.common.metrics import SERVING
 from convscope.services.common.settings import ServerSettings
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ class Server:
         log.info("stopped")
 
     def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        SERVING.set(status == health_pb2.HealthCheckResponse.SERVING)
         for service in self._services:
             self._health.set(service, status)
 

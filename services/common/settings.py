@@ -13,7 +13,12 @@ class ServerSettings(BaseSettings):
     """Settings of every server."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CONVSCOPE_", cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, extra="ignore"
+        env_prefix="CONVSCOPE_",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"

@@ -15,7 +15,13 @@ class LocalSettings(BaseSettings):
     environment, so that everything they can be told is told there."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CONVSCOPE_", cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True, extra="ignore"
+        env_prefix="CONVSCOPE_",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        cli_prog_name="convscope up",
     )
 
     data_dir: Path = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "convscope"

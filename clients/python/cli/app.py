@@ -25,7 +25,7 @@ app.command("layers")(models.layers)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
 app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
-app.command("up", context_settings=serve.PASS_ON)(serve.up)
+app.command("up", context_settings=serve.PASS_ON_ALL)(serve.up)
 app.command("demo")(demo.demo)
 
 
@@ -64,5 +64,7 @@ def _unreachable(error: ClientError) -> bool:
 
 
 def _say(message: str) -> int:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {message}", markup=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print("[bold red]error:[/]", end=" ")
+    console.print(message, markup=False)
     return 1

@@ -1,5 +1,6 @@
 """convscope attribute: which pixels made a model say what it said."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Timeout, connect
 from convscope.client.plans import METHOD_FIELDS, METHODS, Target
+from convscope.client.results import check_destination
 from convscope.engine.imaging.overlay import OPACITY
 
 Photo = Annotated[Path, typer.Argument(help="A JPEG, PNG or WebP picture.")]
@@ -33,7 +35,8 @@ def attribute(
     parameters = dict(_parse(method, text) for text in parameter or [])
     if layer is not None:
         parameters["layer"] = layer
-    destination = output or photo.with_name(f"{photo.stem}.{method}.png")
+    destination = output or photo.parent / f"{photo.stem}.{method}.png"
+    check_destination(destination)
     with connect(server, timeout) as client:
         answer = client.attribute(photo, model=model, method=method, target=to_target(target), **parameters)
     if destination.suffix == ".npy":
@@ -46,7 +49,7 @@ def attribute(
 
 def to_target(text: str | None) -> Target:
     """Digits are a class index, anything else a label."""
-    return int(text) if text is not None and text.isdecimal() else text
+    return int(text) if text is not None and re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
 
 def _parse(method: str, text: str) -> tuple[str, Any]:

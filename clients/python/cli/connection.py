@@ -9,7 +9,9 @@ from convscope.client.client import Client
 from convscope.client.settings import ClientSettings
 
 Server = Annotated[str | None, typer.Option("--server", help="host:port of the cluster [CONVSCOPE_SERVER].")]
-Timeout = Annotated[float | None, typer.Option("--timeout", help="Seconds that a call may take [CONVSCOPE_TIMEOUT].")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0.001, help="Seconds that a call may take [CONVSCOPE_TIMEOUT].")
+]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="A model of the catalogue; see `convscope models`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

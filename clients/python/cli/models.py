@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from convscope.client.cli.connection import AsJson, Server, Timeout, connect
 from convscope.client.client import LOAD_TIMEOUT
@@ -21,9 +21,18 @@ def models(as_json: AsJson = False, server: Server = None, timeout: Timeout = No
     if as_json:
         print(json.dumps([asdict(model) for model in found]))
         return
-    table = Table("model", "state", "classes", "input", "suggested layer", "from", box=None, pad_edge=False)
+    table = Table(
+        Column("model", no_wrap=True),
+        Column("state", no_wrap=True),
+        "classes",
+        "input",
+        "suggested layer",
+        "from",
+        box=None,
+        pad_edge=False,
+    )
     for model in found:
-        size = f"{model.input_size[0]} x {model.input_size[1]}" if model.class_count else ""
+        size = f"{model.preprocessing.height} x {model.preprocessing.width}" if model.preprocessing else ""
         classes = str(model.class_count or "")
         table.add_row(model.name, model.state, classes, size, model.suggested_layer, model.description)
     Console().print(table)
@@ -39,7 +48,7 @@ def layers(name: Name, as_json: AsJson = False, server: Server = None, timeout: 
     if not model.layers:
         print(f"{model.name} is {model.state}; its layers are known once it is loaded: convscope load {model.name}")
         return
-    table = Table("layer", "type", "output", "", box=None, pad_edge=False)
+    table = Table(Column("layer", no_wrap=True), "type", "output", "", box=None, pad_edge=False)
     for layer in model.layers:
         mark = "suggested" if layer.name == model.suggested_layer else ""
         table.add_row(layer.name, layer.type, " x ".join(map(str, layer.output_shape)), mark)

@@ -3,12 +3,14 @@
 import os
 import sys
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 # Options belong to the program that is run.
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+PASS_ON: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+# `up` has no argument of its own, so that --help belongs to the program as well.
+PASS_ON_ALL: dict[str, Any] = PASS_ON | {"help_option_names": []}
 SERVERS = {"attribution": "convscope.services.attribution"}
 
 

@@ -1,0 +1,313 @@
+"""The command line, as a person or a script runs it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.client import Attribution, Client
+from convscope.v1.attribution_service_pb2 import ClassifyResponse
+from tests.clients.answers import assert_close
+from tests.clients.conftest import Ask
+from tests.clients.names import LITE, RESNET, UNLOADED
+from tests.clients.stand_in import StandIn, Waiting, standing_in
+from tests.processes import ServerProcess, free_port, wait_until
+
+CONVSCOPE = Path(sys.executable).with_name("convscope")
+COMMANDS = ("attribute", "classify", "models", "layers", "load", "unload", "serve", "up", "demo")
+SECONDS = 60
+
+
+class Run(Protocol):
+    """Runs `convscope ARGUMENTS` in a folder that holds cat.png and broken.jpg."""
+
+    def __call__(self, *arguments: str | Path | bytes, **environment: str) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def folder(tmp_path: Path, cat_path: Path, cat_jpeg: bytes) -> Path:
+    shutil.copy(cat_path, tmp_path / "cat.png")
+    (tmp_path / "broken.jpg").write_bytes(cat_jpeg[:3000])
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    def convscope(*arguments: str | Path | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return subprocess.run(
+            [CONVSCOPE, *arguments], cwd=folder, env=kept | environment, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+
+    return convscope
+
+
+@pytest.fixture
+def convscope(server: ServerProcess, run: Run) -> Run:
+    """`run` with the shared server in CONVSCOPE_SERVER."""
+
+    def with_server(*arguments: str | Path | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, **{"CONVSCOPE_SERVER": server.address, **environment})
+
+    return with_server
+
+
+def test_attribute_writes_the_overlay_beside_the_photograph(
+    convscope: Run, folder: Path, explained: Attribution
+) -> None:
+    result = convscope("attribute", "cat.png")
+    assert output(result) == f"{explained.target}: grad_cam at {explained.layer} -> cat.grad_cam.png\n"
+    assert_same_drawing(folder / "cat.grad_cam.png", explained)
+
+
+def test_attribute_takes_a_label_or_an_index_for_its_target(convscope: Run, ask: Ask, folder: Path) -> None:
+    tabby = ask(folder / "cat.png", target="tabby")
+    for number, target in enumerate(("tabby", "Tabby", "281")):
+        result = convscope("attribute", "cat.png", "--target", target, "--output", f"{number}.png")
+        assert output(result).startswith("tabby ")
+        assert_same_drawing(folder / f"{number}.png", tabby)
+
+
+def test_attribute_looks_at_a_layer_with_parameters_and_writes_values(convscope: Run, ask: Ask, folder: Path) -> None:
+    result = convscope("attribute", "cat.png", "--layer", "blocks.10", "-p", "relu=false", "-t", "281", "-o", "why.npy")
+    assert "grad_cam at blocks.10 -> why.npy" in output(result)
+    values = np.load(folder / "why.npy")
+    assert values.min() < 0
+    assert_close(values, ask(folder / "cat.png", target=281, layer="blocks.10", relu=False).values)
+
+
+def test_attribute_asks_another_model_with_another_method(convscope: Run, ask: Ask, folder: Path) -> None:
+    result = convscope("attribute", "cat.png", "--method", "saliency", "-m", RESNET, "-p", "abs=FALSE", "-o", "a.npy")
+    assert ": saliency -> a.npy" in output(result)
+    expected = ask(folder / "cat.png", model=RESNET, method="saliency", abs=False)
+    assert_close(np.load(folder / "a.npy"), expected.values)
+
+
+def test_attribute_draws_with_opacity_and_colour_map(convscope: Run, folder: Path, explained: Attribution) -> None:
+    output(convscope("attribute", "cat.png", "--opacity", "0.3", "--colormap", "magma", "-o", "a.png"))
+    with Image.open(folder / "a.png") as drawn:
+        assert drawn.tobytes() == explained.overlay(opacity=0.3, colormap="magma").tobytes()
+
+
+def test_classify_lists_the_classes_best_first(convscope: Run, explained: Attribution) -> None:
+    lines = output(convscope("classify", "cat.png", "--top-k", "3")).splitlines()
+    expected = [f"{one.label}  ({one.index})" for one in explained.predictions[:3]]
+    assert [re.sub(r"^ *\d+\.\d\d%  ", "", line) for line in lines] == expected
+
+
+def test_classify_prints_json(convscope: Run, explained: Attribution) -> None:
+    found = json.loads(output(convscope("classify", "cat.png", "--json")))
+    assert [(one["index"], one["label"]) for one in found] == [(one.index, one.label) for one in explained.predictions]
+    assert [one["probability"] for one in found] == pytest.approx([one.probability for one in explained.predictions])
+
+
+def test_models_lists_the_catalogue(convscope: Run, client: Client) -> None:
+    lines = output(convscope("models")).splitlines()
+    for model in client.models():
+        assert any(line.split()[:2] == [model.name, model.state] for line in lines), model.name
+
+
+def test_models_prints_json(convscope: Run, client: Client) -> None:
+    found = json.loads(output(convscope("models", "--json")))
+    assert [(one["name"], one["state"]) for one in found] == [(one.name, one.state) for one in client.models()]
+
+
+def test_layers_lists_every_name_whole_and_marks_the_suggested_one(convscope: Run, client: Client) -> None:
+    model = client.model(LITE)
+    lines = [line.split() for line in output(convscope("layers", LITE)).splitlines()]
+    names = [words[0] for words in lines if words]
+    missing = [layer.name for layer in model.layers if layer.name not in names]
+    assert missing == []
+    assert [words[0] for words in lines if words and words[-1] == "suggested"] == [model.suggested_layer]
+
+
+def test_layers_prints_json(convscope: Run, client: Client) -> None:
+    found = json.loads(output(convscope("layers", RESNET, "--json")))
+    expected = [(one.name, one.type, list(one.output_shape)) for one in client.layers(RESNET)]
+    assert [(one["name"], one["type"], one["output_shape"]) for one in found] == expected
+
+
+def test_layers_of_an_unloaded_model_says_how_to_load_it(convscope: Run) -> None:
+    assert "convscope load vgg16" in output(convscope("layers", "vgg16"))
+
+
+def test_a_model_is_loaded_and_unloaded(convscope: Run) -> None:
+    assert output(convscope("load", UNLOADED)) == f"{UNLOADED} is loaded on cpu\n"
+    assert output(convscope("unload", UNLOADED)) == f"{UNLOADED} is unloaded\n"
+
+
+def test_server_is_an_option_of_every_command_and_wins(run: Run, server: ServerProcess) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    assert output(run("classify", "cat.png", "--server", server.address, CONVSCOPE_SERVER=nobody))
+    assert output(run("models", "--server", server.address, CONVSCOPE_SERVER=nobody))
+
+
+def test_the_token_of_the_environment_is_sent(run: Run) -> None:
+    tokens: list[object] = []
+
+    def note(call: int, context: grpc.ServicerContext) -> ClassifyResponse:
+        tokens.append(dict(context.invocation_metadata())["authorization"])
+        return ClassifyResponse()
+
+    with standing_in(StandIn(answer=note)) as server:
+        assert output(run("classify", "cat.png", CONVSCOPE_SERVER=server.address, CONVSCOPE_TOKEN="secret")) == ""
+    assert tokens == ["Bearer secret"]
+
+
+def test_the_timeout_is_an_option_or_of_the_environment(run: Run) -> None:
+    with standing_in(StandIn(answer=Waiting())) as server:
+        assert_one_sentence(run("classify", "cat.png", "--timeout", "0.2", CONVSCOPE_SERVER=server.address))
+        assert_one_sentence(run("classify", "cat.png", CONVSCOPE_TIMEOUT="0.2", CONVSCOPE_SERVER=server.address))
+
+
+def test_version_is_that_of_the_distribution(run: Run) -> None:
+    assert output(run("--version")) == f"convscope {version('convscope')}\n"
+
+
+def test_help_lists_every_command(run: Run) -> None:
+    text = output(run("--help"))
+    assert [command for command in COMMANDS if not re.search(rf"^  {command} ", text, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(run: Run, command: str) -> None:
+    assert re.match(r"(?i)usage: ", output(run(command, "--help")).lstrip())
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (("serve", "attribution"), {"--port": "Port to listen on", "--models": "Models to load at the start"}),
+        (("up",), {"--port": "Port of the gRPC services", "--data-dir": "Folder of the store's data"}),
+    ],
+    ids=["serve attribution", "up"],
+)
+def test_help_of_servers_describes_their_options(run: Run, command: tuple[str, ...], options: dict[str, str]) -> None:
+    text = " ".join(output(run(*command, "--help")).split())
+    assert [option for option in options if option not in text] == []
+    assert [words for words in options.values() if words not in text] == []
+    assert f"convscope {' '.join(command)}" in text, "the usage line names the command"
+
+
+def test_serve_runs_a_server_until_sigterm(folder: Path, run: Run) -> None:
+    port = str(free_port())
+    log = folder / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([CONVSCOPE, "serve", "attribution", "--port", port, "--threads", "2"], stderr=file)
+    try:
+        wait_until(lambda: b"serving" in log.read_bytes(), "the server serves", SECONDS)
+        assert output(run("classify", "cat.png", "--server", f"127.0.0.1:{port}"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_unknown_server_is_refused_with_the_known_ones(run: Run) -> None:
+    result = run("serve", "unknown")
+    assert result.returncode == 2
+    assert "'unknown'; known: attribution" in result.stderr
+
+
+def test_without_a_server_the_error_says_what_to_do(run: Run) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    message = assert_one_sentence(run("models", "--server", address))
+    assert address in message
+    assert "convscope up" in message
+    assert "--server" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("classify", "missing.jpg"), "missing.jpg cannot be read: No such file"),
+        (("attribute", "."), "cannot be read: Is a directory"),
+        (("attribute", "broken.jpg"), "image.encoded: the picture cannot be decoded"),
+        (("attribute", "cat.png", "-m", "efficientnet_lite9"), "unknown model 'efficientnet_lite9'; nearest: eff"),
+        (("classify", "cat.png", "-m", "vgg16"), "vgg16 is not loaded"),
+        (("attribute", "cat.png", "--method", "grad_cat"), "unknown method 'grad_cat'; known: saliency, grad_cam"),
+        (("attribute", "cat.png", "--layer", "blocks.99"), "unknown layer 'blocks.99'; nearest: blocks."),
+        (("attribute", "cat.png", "-t", "taby"), "unknown class 'taby'; nearest: tabby"),
+        (("attribute", "cat.png", "-t", "1000"), "class index 1000 is out of range"),
+        (("attribute", "cat.png", "-t", b"caf\xe9"), "target"),
+        (("attribute", "cat.png", "-p", "relus=true"), "grad_cam has no parameter 'relus'; it has layer, relu"),
+        (("attribute", "cat.png", "--method", "saliency", "--layer", "head"), "saliency has no parameter 'layer'"),
+        (("attribute", "cat.png", "--colormap", "jet"), "turbo, viridis, magma"),
+        (("attribute", "cat.png", "-o", "why.doc"), ".png"),
+        (("attribute", "cat.png", "-o", "missing/why.png"), "missing/why.png"),
+        (("layers", "resnet5"), "unknown model 'resnet5'; nearest: resnet50"),
+        (("load", "resnet5"), "unknown model 'resnet5'"),
+        (("unload", "resnet5"), "unknown model 'resnet5'"),
+        (("classify", "[/bold]missing[red].jpg"), "[/bold]missing[red].jpg cannot be read"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_an_error_is_one_sentence(convscope: Run, folder: Path, arguments: tuple[str | bytes, ...], words: str) -> None:
+    before = sorted(folder.iterdir())
+    assert words in assert_one_sentence(convscope(*arguments))
+    assert sorted(folder.iterdir()) == before, "nothing is left behind"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("CONVSCOPE_TIMEOUT", "soon"), ("CONVSCOPE_TLS_CA", "/missing.pem")])
+def test_a_wrong_environment_is_one_sentence(convscope: Run, variable: str, value: str) -> None:
+    message = assert_one_sentence(convscope("models", **{variable: value}))
+    assert variable in message or value in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("attribute", "cat.png", "-p", "relu"), "no name=value"),
+        (("attribute", "cat.png", "-p", "relu=perhaps"), "relu cannot be 'perhaps'"),
+        (("attribute", "cat.png", "--opacity", "2"), "--opacity"),
+        (("classify", "cat.png", "-k", "0"), "--top-k"),
+        (("classify",), "photo"),
+        (("classify", "cat.png", "--colour"), "--colour"),
+        (("explain", "cat.png"), "explain"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_command_line_is_refused_before_any_call(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    result = run(*arguments, CONVSCOPE_SERVER=f"127.0.0.1:{free_port()}")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert words.casefold() in result.stderr.casefold()
+    assert "Traceback" not in result.stderr
+
+
+def output(result: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed that succeeded."""
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def assert_one_sentence(result: subprocess.CompletedProcess[str]) -> str:
+    """The message of a command that failed: one line on standard error, and nothing else."""
+    assert "Traceback" not in result.stderr, result.stderr[-2000:]
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.endswith("\n")
+    (line,) = result.stderr.splitlines()
+    return line.removeprefix("error: ")
+
+
+def assert_same_drawing(path: Path, answer: Attribution) -> None:
+    """The picture in that file is the answer's overlay, but for rounding."""
+    with Image.open(path) as drawn:
+        assert drawn.size == answer.overlay().size
+        difference = np.asarray(drawn).astype(int) - np.asarray(answer.overlay())
+    assert np.abs(difference).max() <= 1

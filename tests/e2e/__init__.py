@@ -1,0 +1,1 @@
+"""The whole: local clusters, the demo, other languages, crashes, the installed package."""
