@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.machine import THREADS
-from convscope.services.local.ports import choose_port
+from convscope.services.common.ports import choose_port
 
 POLL_SECONDS = 0.01
 

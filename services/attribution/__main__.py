@@ -1,6 +1,6 @@
 """python -m convscope.services.attribution: serve until SIGTERM or Ctrl-C."""
 
-import sys
+import os
 
 from convscope.services.attribution.tuning import tune_process
 
@@ -13,4 +13,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Not sys.exit: that would wait for threads, and a team's factory that hangs must not keep the process.
+    os._exit(main())

@@ -5,6 +5,7 @@ import time
 
 import redis
 import structlog
+from google.protobuf.message import DecodeError
 
 from convscope.engine.models.model import Model
 from convscope.services.attribution.answers import to_card
@@ -46,7 +47,10 @@ class AnswerCache:
             return None
         if not isinstance(found, bytes):
             return None
-        response = AttributeResponse.FromString(found)
+        try:
+            response = AttributeResponse.FromString(found)
+        except DecodeError:  # of another version, or not ours
+            return None
         response.cached = True
         return response
 

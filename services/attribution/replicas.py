@@ -44,18 +44,24 @@ class Replicas:
         self._followed: dict[str, int] = {}
         self._published: dict[str, str] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="replicas", daemon=True)
+        # Apart, because a wish may take minutes to follow and the others must see this replica all the while.
+        self._threads = [
+            threading.Thread(target=self._every_second, args=[action], name=f"replica-{name}", daemon=True)
+            for name, action in (("report", self._report), ("follow", self._follow))
+        ]
 
     def start(self) -> None:
         """Begin to report and to follow; nothing to do without a store."""
         if self._store is not None:
-            self._thread.start()
+            for thread in self._threads:
+                thread.start()
 
     def close(self) -> None:
         """Stop, and let the others know."""
         self._stop.set()
-        if self._store is not None and self._thread.is_alive():
-            self._thread.join()
+        report = self._threads[0]
+        if report.is_alive():
+            report.join()
             self._quietly(lambda store: store.hdel(REPLICAS, self.name))
 
     def wish(self, name: str, *, loaded: bool) -> None:
@@ -84,10 +90,9 @@ class Replicas:
         self._quietly(read)
         return found
 
-    def _beat(self) -> None:
+    def _every_second(self, action: Callable[[redis.Redis], object]) -> None:
         while True:
-            self._quietly(self._report)
-            self._quietly(self._follow)
+            self._quietly(action)
             if self._stop.wait(BEAT_SECONDS):
                 return
 

@@ -28,8 +28,8 @@ SERVICES = (
     attribution_service_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
 )
-# Threads beyond the accepted calls: for health, listings, and to refuse what is too much.
-SPARE_THREADS = 32
+# Threads beyond the accepted calls: for health and who watches it, for listings, and to refuse what is too much.
+SPARE_THREADS = 48
 
 
 class AttributionServer:

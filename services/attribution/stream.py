@@ -19,7 +19,7 @@ from convscope.v1.attribution_service_pb2 import (
 )
 
 log = structlog.get_logger()
-# Requests of one stream in work at once; the caller's next ones stay in its own send window.
+# Requests of one stream that are taken and whose answers the caller has not; its next ones stay in its send window.
 WINDOW = 32
 DONE = None
 
@@ -33,19 +33,21 @@ def answer_stream(
     """
     responses: SimpleQueue[AttributeStreamResponse | None] = SimpleQueue()
     window = threading.Semaphore(WINDOW)
+    failures: list[Exception] = []
 
     def work(item: AttributeStreamRequest) -> None:
         responses.put(_answer_one(item, answer))
-        window.release()
 
     def read() -> None:
         try:
             with ThreadPoolExecutor(WINDOW, thread_name_prefix="stream") as pool:
                 for item in requests:
                     window.acquire()
+                    if call.gone:
+                        break
                     pool.submit(work, item)
-        except Exception as error:  # gRPC ends the iteration so when the caller goes
-            log.debug("a stream ended early", error=str(error))
+        except Exception as error:  # a message that cannot be read, or a caller that has gone
+            failures.append(error)
         finally:
             responses.put(DONE)
 
@@ -54,8 +56,12 @@ def answer_stream(
     try:
         while (response := responses.get()) is not DONE:
             yield response
+            window.release()
+        if failures:
+            raise failures[0]
     finally:
         call.cancel()
+        window.release()
         reader.join()
 
 

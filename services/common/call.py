@@ -32,6 +32,11 @@ class Call:
         call.check()
         return call
 
+    @property
+    def gone(self) -> bool:
+        """Whether the caller has gone."""
+        return self._gone.is_set()
+
     def cancel(self) -> None:
         """Note that the caller has gone, and give up what is being waited for."""
         self._gone.set()
@@ -44,7 +49,7 @@ class Call:
 
     def check(self) -> None:
         """Raise CallCancelled or DeadlinePassed where nobody would read an answer."""
-        if self._gone.is_set():
+        if self.gone:
             raise CallCancelled("the caller has gone")
         if self.remaining() == 0:
             raise DeadlinePassed("the deadline passed before the work began")

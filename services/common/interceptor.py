@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
-from convscope.engine.errors import ConvscopeError
+from convscope.engine.errors import ConvscopeError, InvalidInput
 from convscope.services.common.errors import Unauthenticated, to_status
 from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 
@@ -80,21 +81,32 @@ def _around(rpc: str, context: grpc.ServicerContext, allowed: bool) -> Iterator[
 
 
 def _wrapped(handler: Handler, rpc: str, allowed: bool) -> Handler:
+    # gRPC would answer INTERNAL to bytes that are no message, and on a stream lose count of the call so that the
+    # server never stops; so messages are parsed here.
+    parse = handler.request_deserializer
+    assert parse is not None
+
+    def read(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError as error:
+            raise InvalidInput("the request is no such message", field="", reason="REQUEST_UNREADABLE") from error
+
     if handler.unary_unary is not None:
         behaviour = handler.unary_unary
 
-        def unary(request: Any, context: grpc.ServicerContext) -> Any:
+        def unary(data: bytes, context: grpc.ServicerContext) -> Any:
             with _around(rpc, context, allowed):
-                return behaviour(request, context)
+                return behaviour(read(data), context)
 
-        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(unary, response_serializer=handler.response_serializer)
 
     if handler.stream_stream is not None:
         stream_behaviour = handler.stream_stream
 
-        def stream(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        def stream(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
             with _around(rpc, context, allowed):
-                yield from stream_behaviour(requests, context)
+                yield from stream_behaviour(map(read, requests), context)
 
-        return grpc.stream_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
     return handler

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from convscope.services.common.ports import PortTaken
+
 REGISTRY = CollectorRegistry()
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -15,5 +17,8 @@ SERVING = Gauge("convscope_serving", "1 while health says SERVING", registry=REG
 
 
 def serve_metrics(host: str, port: int) -> None:
-    """Serve /metrics. Raises OSError where the port is taken."""
-    start_http_server(port, host, REGISTRY)
+    """Serve /metrics. Raises PortTaken."""
+    try:
+        start_http_server(port, host, REGISTRY)
+    except OSError as error:
+        raise PortTaken(f"cannot serve metrics on {host}:{port}: {error.strerror}") from error

