@@ -126,14 +126,20 @@ class Executor:
         self._thread.join()
 
     def _loop(self) -> None:
-        while batch := self._take():
-            waited_for = [work for work in batch if _somebody_waits(work)]
-            DROPPED.labels(batch[0].model.name).inc(len(batch) - len(waited_for))
-            if waited_for:
-                self._run(waited_for)
+        while self._step():
             with self._changed:
                 self._running = None
                 self._changed.notify_all()
+
+    def _step(self) -> bool:
+        """Take and run a batch, and hold on to nothing of it. False when closed and done."""
+        batch = self._take()
+        waited_for = [work for work in batch if _somebody_waits(work)]
+        if batch:
+            DROPPED.labels(batch[0].model.name).inc(len(batch) - len(waited_for))
+        if waited_for:
+            self._run(waited_for)
+        return bool(batch)
 
     def _take(self) -> list[Work]:
         """The next batch; empty when closed and done."""

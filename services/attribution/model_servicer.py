@@ -5,7 +5,7 @@ import binascii
 
 import grpc
 
-from convscope.engine.errors import InvalidInput
+from convscope.engine.errors import InvalidInput, UnknownModel
 from convscope.services.attribution.answers import to_card
 from convscope.services.attribution.models import LoadedModels, Standing
 from convscope.services.attribution.replicas import Replicas
@@ -49,20 +49,29 @@ class ModelServicer(ModelServiceServicer):
         return ListModelsResponse(models=page, next_page_token=token)
 
     def GetModel(self, request: GetModelRequest, context: grpc.ServicerContext) -> GetModelResponse:
-        name = model_name(request.name, field="name")
+        name = self._known(request.name)
         return GetModelResponse(model=self._describe(name, self._replicas.others(), whole=True))
 
     def LoadModel(self, request: LoadModelRequest, context: grpc.ServicerContext) -> LoadModelResponse:
-        name = model_name(request.name, field="name")
+        name = self._known(request.name)
         self._models.load(name)
         self._replicas.wish(name, loaded=True)
         return LoadModelResponse(model=self._describe(name, self._replicas.others(), whole=True))
 
     def UnloadModel(self, request: UnloadModelRequest, context: grpc.ServicerContext) -> UnloadModelResponse:
-        name = model_name(request.name, field="name")
+        name = self._known(request.name)
         self._models.unload(name)
         self._replicas.wish(name, loaded=False)
         return UnloadModelResponse(model=self._describe(name, self._replicas.others(), whole=False))
+
+    def _known(self, resource: str) -> str:
+        """The catalogue's name of a model. Raises UnknownModel, InvalidInput."""
+        name = model_name(resource, field="name")
+        try:
+            return self._models.catalogue[name].name
+        except UnknownModel as error:
+            error.field = "name"
+            raise
 
     def _describe(self, name: str, others: dict[str, list[ModelReplica]], *, whole: bool) -> Model:
         standing = self._models.standing(name)
@@ -86,7 +95,7 @@ def _to_token(name: str) -> str:
 
 def _from_token(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
         message = "page_token is none that this server gave"
         raise InvalidInput(message, field="page_token", reason="PAGE_TOKEN_INVALID") from error

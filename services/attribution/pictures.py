@@ -13,7 +13,7 @@ from torch import Tensor
 from convscope.engine.errors import ImageTooLarge, InvalidInput
 from convscope.engine.imaging.decode import decode
 from convscope.engine.models.preprocessing import Preprocessing, Region
-from convscope.services.attribution.tensors import FLOATS, to_array
+from convscope.services.attribution.tensors import FLOATS, to_array, wrong_shape
 from convscope.v1.image_pb2 import Image
 from convscope.v1.tensor_pb2 import DataType
 
@@ -56,7 +56,7 @@ class PictureReader:
         field = "image.pixels"
         shape = list(image.pixels.shape)
         if len(shape) != 3 or shape[2] != 3:
-            raise InvalidInput(f"shape must be [height, width, 3], not {shape}", field=f"{field}.shape")
+            raise wrong_shape("[height, width, 3]", shape, field=field)
         if shape[0] * shape[1] > self._max_pixels:
             message = f"the picture has {shape[1]} x {shape[0]} pixels; at most {self._max_pixels} are accepted"
             raise ImageTooLarge(message, field=field)
@@ -69,7 +69,7 @@ def _preprocessed(image: Image, preprocessing: Preprocessing) -> Picture:
     height, width = preprocessing.height, preprocessing.width
     shape = list(image.preprocessed.shape)
     if shape != [3, height, width]:
-        raise InvalidInput(f"shape must be [3, {height}, {width}] for this model, not {shape}", field=f"{field}.shape")
+        raise wrong_shape(f"[3, {height}, {width}] for this model", shape, field=field)
     array = to_array(image.preprocessed, FLOATS, field=field).astype(np.float32)
     if not np.isfinite(array).all():
         raise InvalidInput(

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from convscope.engine.attribution.method import TOP_CLASS
 from convscope.engine.attribution.methods import METHODS, find_method
-from convscope.engine.errors import InvalidInput, UnknownName
+from convscope.engine.errors import ConvscopeError, InvalidInput, UnknownName
 from convscope.engine.imaging.colormap import COLORMAPS
 from convscope.engine.models.model import Model
 from convscope.services.attribution.executor import Task
@@ -44,8 +44,12 @@ def check_request(request: AttributeRequest, model: Model) -> Question:
         message = f"a method is required that this server knows: {', '.join(METHODS)}"
         raise InvalidInput(message, field="method", reason="UNKNOWN_METHOD")
     values = set_fields(getattr(request, name))
-    method, parameters = find_method(name, values)
-    layer = method.layer(model.layers, parameters) if method.layer else ""
+    try:
+        method, parameters = find_method(name, values)
+        layer = method.layer(model.layers, parameters) if method.layer else ""
+    except ConvscopeError as error:
+        error.field = f"{name}.{error.field}"
+        raise
     if request.data_type not in (
         DataType.DATA_TYPE_UNSPECIFIED,
         DataType.DATA_TYPE_FLOAT32,

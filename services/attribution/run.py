@@ -1,8 +1,10 @@
 """One server from its settings to its end."""
 
+import os
 import threading
 
 import structlog
+from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from convscope.engine.errors import ConvscopeError
@@ -16,7 +18,13 @@ log = structlog.get_logger()
 
 def run() -> int:
     """Serve until SIGTERM or Ctrl-C; the exit status: 1 where it could not start."""
-    settings = CliApp.run(AttributionSettings)
+    try:
+        settings = CliApp.run(AttributionSettings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        configure_logs("json" if os.environ.get("CONVSCOPE_LOG_FORMAT") == "json" else "console")
+        log.error("cannot start", error=f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}")
+        return 1
     configure_logs(settings.log_format)
     stop, failed = stop_on_signals(), threading.Event()
     try:

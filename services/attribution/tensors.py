@@ -1,7 +1,7 @@
 """Tensors of the contract to arrays, and back."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,12 @@ def to_tensor(array: NDArray[np.float32], data_type: DataType) -> Tensor:
     """An array of floats as float32 or float16; float32 where `data_type` says nothing."""
     chosen = data_type if data_type in FLOATS else DataType.DATA_TYPE_FLOAT32
     return Tensor(shape=array.shape, data_type=chosen, data=array.astype(DTYPES[chosen]).tobytes())
+
+
+def wrong_shape(wanted: str, shape: Sequence[int], *, field: str) -> InvalidInput:
+    """The error for a tensor whose shape is not the one that is wanted."""
+    found = ", ".join(map(str, shape[:4])) + (", ..." if len(shape) > 4 else "")
+    return _invalid(f"shape must be {wanted}, not [{found}]", f"{field}.shape")
 
 
 def _invalid(message: str, field: str) -> InvalidInput:

@@ -17,8 +17,9 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from convscope.engine.errors import ConvscopeError
 
 DOMAIN = "convscope"
-# Details ride in trailers, which some proxies cut off at 8 KB.
-MAX_MESSAGE = 1000
+# Details ride in trailers, which some proxies cut off at 8 KB; the message is in them three times, once with every byte
+# that is not ASCII written as three. All together they stay under 3 KB.
+MAX_ASCII, MAX_OTHER = 700, 400
 
 
 class Busy(ConvscopeError):
@@ -85,7 +86,7 @@ class DeadlinePassed(ConvscopeError):
 def to_status(error: ConvscopeError) -> status_pb2.Status:
     """The status with details: ErrorInfo always, BadRequest where a field is to blame, RetryInfo where it is known
     when to try again."""
-    message = error.message if len(error.message) <= MAX_MESSAGE else error.message[: MAX_MESSAGE - 3] + "..."
+    message = _shortened(error.message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
     details: list[any_pb2.Any] = [_pack(info)]
     if error.field:
@@ -99,6 +100,12 @@ def to_status(error: ConvscopeError) -> status_pb2.Status:
         delay = duration_pb2.Duration(seconds=int(retry_after), nanos=int(retry_after % 1 * 1e9))
         details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     return status_pb2.Status(code=code_pb2.Code.Value(error.status), message=message, details=details)
+
+
+def _shortened(message: str) -> str:
+    limit = MAX_ASCII if message.isascii() else MAX_OTHER
+    data = message.encode(errors="replace")
+    return data.decode() if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "..."
 
 
 def _pack(

@@ -60,7 +60,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         """A status other than `told`; `told` itself when nobody watches any more."""
 
         def status() -> int:
-            return self._statuses.get(service, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+            return int(self._statuses.get(service, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN))
 
         with self._changed:
             self._changed.wait_for(lambda: status() != told or self._closed or not context.is_active())

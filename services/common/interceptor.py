@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from convscope.engine.errors import ConvscopeError, InvalidInput
-from convscope.services.common.errors import Unauthenticated, to_status
+from convscope.services.common.errors import ServerStopping, Unauthenticated, to_status
 from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 
 log = structlog.get_logger()
@@ -29,6 +30,31 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def __init__(self, token: str = "") -> None:
         self._token = token
+        self._running = 0
+        self._refusing = False
+        self._changed = threading.Condition()
+
+    def refuse_new_calls(self) -> None:
+        """Answer UNAVAILABLE from now on, so that clients go elsewhere; calls that have begun go on."""
+        self._refusing = True
+
+    def wait_until_idle(self, timeout: float) -> None:
+        """Wait until no call of ours is left, or so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, timeout)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._changed:
+            if self._refusing:
+                raise ServerStopping("the server is stopping")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
     def intercept_service(
         self,
@@ -42,7 +68,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         allowed = self._allowed(handler_call_details)
         if allowed and not name.startswith(OURS):
             return handler
-        return _wrapped(handler, name.rpartition("/")[2], allowed)
+        return self._wrapped(handler, name.rpartition("/")[2], allowed)
 
     def _allowed(self, details: grpc.HandlerCallDetails) -> bool:
         if not self._token:
@@ -51,62 +77,61 @@ class CallInterceptor(grpc.ServerInterceptor):
         sent = sent.decode() if isinstance(sent, bytes) else sent
         return hmac.compare_digest(sent.encode(), f"Bearer {self._token}".encode())
 
-
-@contextmanager
-def _around(rpc: str, context: grpc.ServicerContext, allowed: bool) -> Iterator[None]:
-    started = time.perf_counter()
-    code = "OK"
-    CALLS_RUNNING.inc()
-    try:
-        if not allowed:
-            raise Unauthenticated("the call brings no valid token")
-        yield
-    except ConvscopeError as error:
-        code = error.status
-        context.abort_with_status(rpc_status.to_status(to_status(error)))
-    except GeneratorExit:
-        code = "CANCELLED"
-        raise
-    except Exception:
-        if not context.is_active():
+    @contextmanager
+    def _around(self, rpc: str, context: grpc.ServicerContext, allowed: bool) -> Iterator[None]:
+        started = time.perf_counter()
+        code = "OK"
+        CALLS_RUNNING.inc()
+        try:
+            if not allowed:
+                raise Unauthenticated("the call brings no valid token")
+            with self._counted():
+                yield
+        except ConvscopeError as error:
+            code = error.status
+            context.abort_with_status(rpc_status.to_status(to_status(error)))
+        except GeneratorExit:
             code = "CANCELLED"
             raise
-        code = "INTERNAL"
-        log.exception("call failed", rpc=rpc)
-        context.abort_with_status(rpc_status.to_status(to_status(ConvscopeError(INTERNAL))))
-    finally:
-        CALLS_RUNNING.dec()
-        CALLS.labels(rpc, code).inc()
-        CALL_SECONDS.labels(rpc).observe(time.perf_counter() - started)
+        except Exception:
+            if not context.is_active():
+                code = "CANCELLED"
+                raise
+            code = "INTERNAL"
+            log.exception("call failed", rpc=rpc)
+            context.abort_with_status(rpc_status.to_status(to_status(ConvscopeError(INTERNAL))))
+        finally:
+            CALLS_RUNNING.dec()
+            CALLS.labels(rpc, code).inc()
+            CALL_SECONDS.labels(rpc).observe(time.perf_counter() - started)
 
+    def _wrapped(self, handler: Handler, rpc: str, allowed: bool) -> Handler:
+        # gRPC would answer INTERNAL to bytes that are no message, and on a stream lose count of the call so that the
+        # server never stops; so messages are parsed here.
+        parse = handler.request_deserializer
+        assert parse is not None
 
-def _wrapped(handler: Handler, rpc: str, allowed: bool) -> Handler:
-    # gRPC would answer INTERNAL to bytes that are no message, and on a stream lose count of the call so that the
-    # server never stops; so messages are parsed here.
-    parse = handler.request_deserializer
-    assert parse is not None
+        def read(data: bytes) -> Any:
+            try:
+                return parse(data)
+            except DecodeError as error:
+                raise InvalidInput("the request is no such message", field="", reason="REQUEST_UNREADABLE") from error
 
-    def read(data: bytes) -> Any:
-        try:
-            return parse(data)
-        except DecodeError as error:
-            raise InvalidInput("the request is no such message", field="", reason="REQUEST_UNREADABLE") from error
+        if handler.unary_unary is not None:
+            behaviour = handler.unary_unary
 
-    if handler.unary_unary is not None:
-        behaviour = handler.unary_unary
+            def unary(data: bytes, context: grpc.ServicerContext) -> Any:
+                with self._around(rpc, context, allowed):
+                    return behaviour(read(data), context)
 
-        def unary(data: bytes, context: grpc.ServicerContext) -> Any:
-            with _around(rpc, context, allowed):
-                return behaviour(read(data), context)
+            return grpc.unary_unary_rpc_method_handler(unary, response_serializer=handler.response_serializer)
 
-        return grpc.unary_unary_rpc_method_handler(unary, response_serializer=handler.response_serializer)
+        if handler.stream_stream is not None:
+            stream_behaviour = handler.stream_stream
 
-    if handler.stream_stream is not None:
-        stream_behaviour = handler.stream_stream
+            def stream(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
+                with self._around(rpc, context, allowed):
+                    yield from stream_behaviour(map(read, requests), context)
 
-        def stream(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
-            with _around(rpc, context, allowed):
-                yield from stream_behaviour(map(read, requests), context)
-
-        return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
-    return handler
+            return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
+        return handler

@@ -1,6 +1,7 @@
 """A gRPC server with health, reflection, drain and the limits of the settings."""
 
 import signal
+import ssl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from convscope.services.common.ports import PortTaken
 from convscope.services.common.settings import ServerSettings
 
 log = structlog.get_logger()
+FLUSH_SECONDS = 0.5
 
 
 class Server:
@@ -25,9 +27,10 @@ class Server:
     def __init__(self, settings: ServerSettings, services: Sequence[str], *, threads: int) -> None:
         self._settings = settings
         self._services = ("", *services)
+        self._calls = CallInterceptor(settings.secret())
         self.grpc = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="call"),
-            interceptors=[CallInterceptor(settings.secret())],
+            interceptors=[self._calls],
             options=_options(settings),
             maximum_concurrent_rpcs=4 * threads,
         )
@@ -67,7 +70,10 @@ class Server:
         self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
         threading.Event().wait(self._settings.drain_delay)
         self._health.close()
-        self.grpc.stop(self._settings.drain_grace).wait()
+        self._calls.refuse_new_calls()
+        self._calls.wait_until_idle(self._settings.drain_grace)
+        # What gRPC itself still has to send.
+        self.grpc.stop(FLUSH_SECONDS).wait()
         log.info("stopped")
 
     def _report(self, status: int) -> None:
@@ -104,6 +110,11 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
 def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except ssl.SSLError as error:
+        message = f"{settings.tls_certificate} and {settings.tls_key} are no certificate and its key: {error}"
+        raise OSError(message) from error
     pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
     authority = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
     return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=authority is not None)

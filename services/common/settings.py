@@ -1,9 +1,9 @@
 """What every server can be told, by environment (CONVSCOPE_*) or on its command line."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -50,8 +50,19 @@ class ServerSettings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     """How log lines are written."""
 
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        return self
+
     def secret(self) -> str:
-        """The token in force; empty where anybody may call. Raises OSError where its file cannot be read."""
-        if self.token_file is not None:
-            return self.token_file.read_text(encoding="utf-8").strip()
-        return self.token.get_secret_value()
+        """The token in force; empty where anybody may call. Raises OSError where its file has none."""
+        if self.token_file is None:
+            return self.token.get_secret_value()
+        token = self.token_file.read_text(encoding="utf-8").strip()
+        if not token:
+            raise OSError(f"the token file {self.token_file} is empty")
+        return token

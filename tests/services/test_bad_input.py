@@ -1,0 +1,455 @@
+"""Bad input is refused with its status, reason and field, and the server goes on."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf.message import Message
+
+from convscope.client.tensors import from_array
+from convscope.v1.attribution_service_pb2 import (
+    AttributeRequest,
+    AttributeStreamRequest,
+    ClassifyRequest,
+    GradCamParameters,
+    Overlay,
+    Target,
+)
+from convscope.v1.image_pb2 import Image
+from convscope.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, LoadModelRequest, UnloadModelRequest
+from convscope.v1.tensor_pb2 import DataType, Tensor
+from tests.processes import ServerProcess
+from tests.services.calls import SECONDS, Refusal, Stubs, refusal
+from tests.services.held import TeamServer, question
+from tests.services.pictures import noise, png_that_claims, to_file
+
+LITE0 = "models/efficientnet_lite0"
+PNG = to_file(noise(64, 48))
+JPEG = to_file(noise(640, 480), "JPEG")
+WEBP = to_file(noise(640, 480), "WEBP")
+UINT8, FLOAT16, FLOAT32 = DataType.DATA_TYPE_UINT8, DataType.DATA_TYPE_FLOAT16, DataType.DATA_TYPE_FLOAT32
+UNKNOWN_ENUM: Any = 77
+LONG = "x" * 100_000
+
+INVALID = "INVALID_ARGUMENT"
+UNDECODABLE = (INVALID, "IMAGE_UNDECODABLE", "image.encoded")
+TOO_LARGE = (INVALID, "IMAGE_TOO_LARGE", "image.encoded")
+NOT_FINITE = (INVALID, "VALUE_NOT_FINITE", "image.preprocessed")
+UNKNOWN_CLASS = (INVALID, "UNKNOWN_CLASS", "target")
+UNKNOWN_LAYER = (INVALID, "UNKNOWN_LAYER", "grad_cam.layer")
+NOT_SPATIAL = (INVALID, "LAYER_NOT_SPATIAL", "grad_cam.layer")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bad request, and what it gets."""
+
+    name: str
+    request: Message
+    expected: tuple[str, str, str]
+    """Status, reason, field."""
+    says: str = ""
+    """Part of the message."""
+
+
+def asking(image: Image | None = None, *, model: str = LITE0, **fields: Any) -> AttributeRequest:
+    """A good request for Grad-CAM, but for what is given."""
+    return AttributeRequest(
+        model=model, image=image or Image(encoded=PNG), **{"grad_cam": GradCamParameters()} | fields
+    )
+
+
+def encoded(data: bytes) -> AttributeRequest:
+    return asking(Image(encoded=data))
+
+
+def preprocessed(shape: list[int], data_type: DataType = FLOAT32, data: bytes | None = None) -> AttributeRequest:
+    """Zeros of 224 x 224, but for what is given."""
+    return asking(Image(preprocessed=Tensor(shape=shape, data_type=data_type, data=zeros(4) if data is None else data)))
+
+
+def pixels(shape: list[int], data_type: DataType = UINT8, data: bytes = bytes(300)) -> AttributeRequest:
+    """Ten by ten, but for what is given."""
+    return asking(Image(pixels=Tensor(shape=shape, data_type=data_type, data=data)))
+
+
+def zeros(size: int) -> bytes:
+    return bytes(3 * 224 * 224 * size)
+
+
+def with_value(value: float, dtype: type[np.floating[Any]] = np.float32) -> AttributeRequest:
+    """A preprocessed picture with one such value."""
+    array = np.zeros((3, 224, 224), dtype)
+    array[1, 100, 7] = value
+    return asking(Image(preprocessed=from_array(array)))
+
+
+def without_method() -> AttributeRequest:
+    return AttributeRequest(model=LITE0, image=Image(encoded=PNG))
+
+
+def with_a_method_of_the_future() -> AttributeRequest:
+    """Field 99, an empty message, as a client with a newer contract would send it."""
+    return AttributeRequest.FromString(without_method().SerializeToString() + b"\x9a\x06\x00")
+
+
+def grad_cam(layer: str) -> AttributeRequest:
+    return asking(grad_cam=GradCamParameters(layer=layer))
+
+
+def target(**kind: Any) -> AttributeRequest:
+    return asking(target=Target(**kind))
+
+
+def overlay(image: Image | None = None, **options: Any) -> AttributeRequest:
+    return asking(image, overlay=Overlay(**options))
+
+
+PICTURES = [
+    Case("no image", AttributeRequest(model=LITE0, grad_cam=GradCamParameters()), (INVALID, "IMAGE_MISSING", "image")),
+    Case("an image without content", asking(Image()), (INVALID, "IMAGE_MISSING", "image")),
+    Case("zero bytes", encoded(b""), UNDECODABLE),
+    Case("random bytes", encoded(np.random.default_rng(1).bytes(1024)), UNDECODABLE),
+    Case("a text", encoded(b"<html>not found</html>"), UNDECODABLE),
+    Case("a GIF", encoded(to_file(noise(64, 48), "GIF")), UNDECODABLE, "JPEG, PNG or WebP"),
+    Case("a truncated JPEG", encoded(JPEG[: len(JPEG) // 2]), UNDECODABLE),
+    Case("a truncated PNG", encoded(PNG[: len(PNG) // 2]), UNDECODABLE),
+    Case("a truncated WebP", encoded(WEBP[: len(WEBP) // 2]), UNDECODABLE),
+    Case("only a JPEG's first bytes", encoded(JPEG[:20]), UNDECODABLE),
+    Case("50000 x 50000 pixels in a few KB", encoded(png_that_claims(50_000, 50_000)), TOO_LARGE),
+    Case("9000 x 9000 pixels in a few KB", encoded(png_that_claims(9_000, 9_000)), TOO_LARGE, "9000 x 9000"),
+    Case("one row too wide", encoded(png_that_claims(2**31 - 1, 1)), TOO_LARGE),
+    Case("no rows", encoded(png_that_claims(10, 0)), UNDECODABLE),
+]
+TENSORS = [
+    Case("NaN", with_value(np.nan), NOT_FINITE),
+    Case("infinity", with_value(np.inf), NOT_FINITE),
+    Case("minus infinity", with_value(-np.inf), NOT_FINITE),
+    Case("NaN in float16", with_value(np.nan, np.float16), NOT_FINITE),
+    *(
+        Case(
+            f"preprocessed of shape {shape}",
+            preprocessed(shape),
+            (INVALID, "TENSOR_INVALID", "image.preprocessed.shape"),
+            "[3, 224, 224]",
+        )
+        for shape in (
+            [],
+            [224, 224],
+            [224, 224, 3],
+            [1, 3, 224, 224],
+            [3, 225, 225],
+            [-3, -224, 224],
+            [2**62, 2**62, 3],
+            [3, 2**62, 2**62],
+            [0] * 10_000,
+        )
+    ),
+    *(
+        Case(
+            f"preprocessed of type {data_type}",
+            preprocessed([3, 224, 224], data_type, zeros(1)),
+            (INVALID, "TENSOR_INVALID", "image.preprocessed.data_type"),
+        )
+        for data_type in (UINT8, DataType.DATA_TYPE_UNSPECIFIED, UNKNOWN_ENUM)
+    ),
+    *(
+        Case(
+            f"preprocessed of {len(data)} bytes",
+            preprocessed([3, 224, 224], FLOAT32, data),
+            (INVALID, "TENSOR_INVALID", "image.preprocessed.data"),
+            str(len(zeros(4))),
+        )
+        for data in (b"", zeros(2), zeros(4)[1:], zeros(4) + b"\0")
+    ),
+    *(
+        Case(f"pixels of shape {shape}", pixels(shape), (INVALID, "TENSOR_INVALID", "image.pixels.shape"))
+        for shape in (
+            [],
+            [300],
+            [10, 10],
+            [10, 10, 4],
+            [3, 10, 10],
+            [1, 10, 10, 3],
+            [0, 10, 3],
+            [10, 0, 3],
+            [-10, -10, 3],
+            [-10, 10, 3],
+            [-(2**62), 2**62, 3],
+        )
+    ),
+    *(
+        Case(f"pixels of shape {shape}", pixels(shape), (INVALID, "IMAGE_TOO_LARGE", "image.pixels"))
+        for shape in ([2**62, 2**62, 3], [2**63 - 1, 1, 3], [2**32, 2**32, 3], [8000, 8000, 3])
+    ),
+    *(
+        Case(
+            f"pixels of type {data_type}",
+            pixels([10, 10, 3], data_type, bytes(1200)),
+            (INVALID, "TENSOR_INVALID", "image.pixels.data_type"),
+        )
+        for data_type in (FLOAT32, FLOAT16, DataType.DATA_TYPE_UNSPECIFIED, UNKNOWN_ENUM)
+    ),
+    *(
+        Case(
+            f"pixels of {size} bytes",
+            pixels([10, 10, 3], data=bytes(size)),
+            (INVALID, "TENSOR_INVALID", "image.pixels.data"),
+            "300",
+        )
+        for size in (0, 299, 301)
+    ),
+]
+NAMES = [
+    Case("no model", asking(model=""), (INVALID, "MODEL_MISSING", "model")),
+    Case("only the collection of models", asking(model="models/"), (INVALID, "MODEL_MISSING", "model")),
+    Case(
+        "an unknown model",
+        asking(model="models/efficientnet_lite9"),
+        ("NOT_FOUND", "UNKNOWN_MODEL", "model"),
+        "efficientnet_lite0",
+    ),
+    Case("a long model", asking(model=f"models/{LONG}"), ("NOT_FOUND", "UNKNOWN_MODEL", "model")),
+    Case(
+        "a model that is not loaded",
+        asking(model="models/resnet50"),
+        ("FAILED_PRECONDITION", "MODEL_NOT_LOADED", "model"),
+        "LoadModel",
+    ),
+    Case("no method", without_method(), (INVALID, "UNKNOWN_METHOD", "method"), "saliency, grad_cam"),
+    Case("a method of the future", with_a_method_of_the_future(), (INVALID, "UNKNOWN_METHOD", "method"), "grad_cam"),
+    Case("an unknown layer", grad_cam("blocks.99"), UNKNOWN_LAYER, "blocks.9"),
+    Case("an empty layer", grad_cam(""), UNKNOWN_LAYER),
+    Case("a long layer", grad_cam(LONG), UNKNOWN_LAYER),
+    Case("a layer in a long other script", grad_cam("猫\n" * 50_000), UNKNOWN_LAYER),
+    Case("the classifier", grad_cam("classifier"), NOT_SPATIAL, "[1000]"),
+    Case("a layer of one place", grad_cam("pool"), NOT_SPATIAL, "[1280, 1, 1]"),
+    Case("an unknown class", target(class_label="tabbi"), UNKNOWN_CLASS, "tabby"),
+    Case("an empty class", target(class_label=""), UNKNOWN_CLASS),
+    Case("a long class", target(class_label=LONG), UNKNOWN_CLASS),
+    Case("a class in a long other script", target(class_label="😀" * 25_000), UNKNOWN_CLASS),
+    *(
+        Case(f"class {index}", target(class_index=index), UNKNOWN_CLASS, "0 to 999")
+        for index in (-1, -(2**31), 1000, 2**31 - 1)
+    ),
+    Case(
+        "an unknown colour map",
+        overlay(colormap="viridiss"),
+        (INVALID, "UNKNOWN_COLORMAP", "overlay.colormap"),
+        "viridis",
+    ),
+    Case("a long colour map", overlay(colormap=LONG), (INVALID, "UNKNOWN_COLORMAP", "overlay.colormap")),
+]
+RANGES = [
+    *(
+        Case(f"top_k {top_k}", asking(top_k=top_k), (INVALID, "OUT_OF_RANGE", "top_k"), "0 to 1000")
+        for top_k in (-1, 1001, 2**31 - 1, -(2**31))
+    ),
+    *(
+        Case(f"data_type {data_type}", asking(data_type=data_type), (INVALID, "INVALID_INPUT", "data_type"))
+        for data_type in (UINT8, UNKNOWN_ENUM)
+    ),
+    *(
+        Case(
+            f"an opacity of {opacity}", overlay(opacity=opacity), (INVALID, "OUT_OF_RANGE", "overlay.opacity"), "0 to 1"
+        )
+        for opacity in (2, -0.01, np.nan, np.inf)
+    ),
+    Case(
+        "an unknown overlay format", overlay(format=UNKNOWN_ENUM), (INVALID, "INVALID_INPUT", "overlay.format"), "PNG"
+    ),
+    Case(
+        "an overlay of a preprocessed picture",
+        overlay(Image(preprocessed=from_array(np.zeros((3, 224, 224), np.float32)))),
+        (INVALID, "NO_PICTURE", "overlay"),
+    ),
+]
+CLASSIFY = [
+    Case("no image", ClassifyRequest(model=LITE0), (INVALID, "IMAGE_MISSING", "image")),
+    Case("zero bytes", ClassifyRequest(model=LITE0, image=Image(encoded=b"")), UNDECODABLE),
+    Case("NaN", ClassifyRequest(model=LITE0, image=with_value(np.nan).image), NOT_FINITE),
+    Case("no model", ClassifyRequest(image=Image(encoded=PNG)), (INVALID, "MODEL_MISSING", "model")),
+    Case(
+        "an unknown model",
+        ClassifyRequest(model="models/resnet19", image=Image(encoded=PNG)),
+        ("NOT_FOUND", "UNKNOWN_MODEL", "model"),
+        "resnet18",
+    ),
+    Case(
+        "a model that is not loaded",
+        ClassifyRequest(model="models/resnet50", image=Image(encoded=PNG)),
+        ("FAILED_PRECONDITION", "MODEL_NOT_LOADED", "model"),
+    ),
+    *(
+        Case(
+            f"top_k {top_k}",
+            ClassifyRequest(model=LITE0, image=Image(encoded=PNG), top_k=top_k),
+            (INVALID, "OUT_OF_RANGE", "top_k"),
+            "1 to 1000",
+        )
+        for top_k in (0, -1, 1001)
+    ),
+]
+MODELS = [
+    *(
+        Case(f"{kind.__name__} without a name", kind(), (INVALID, "MODEL_MISSING", "name"))
+        for kind in (GetModelRequest, LoadModelRequest, UnloadModelRequest)
+    ),
+    *(
+        Case(
+            f"{kind.__name__} of an unknown model",
+            kind(name="models/resnet1"),
+            ("NOT_FOUND", "UNKNOWN_MODEL", "name"),
+            "resnet18",
+        )
+        for kind in (GetModelRequest, LoadModelRequest, UnloadModelRequest)
+    ),
+    *(
+        Case(
+            f"page_size {size}",
+            ListModelsRequest(page_size=size),
+            (INVALID, "OUT_OF_RANGE", "page_size"),
+            "1 to 1000",
+        )
+        for size in (-1, 1001, 2**31 - 1)
+    ),
+    *(
+        Case(
+            f"page_token {token[:20]!r}",
+            ListModelsRequest(page_token=token),
+            (INVALID, "PAGE_TOKEN_INVALID", "page_token"),
+        )
+        for token in ("!!!", "resnet18", "=", "____", "Katze 猫", "!" * 100_000)
+    ),
+]
+CASES = PICTURES + TENSORS + NAMES + RANGES + CLASSIFY + MODELS
+
+
+@pytest.fixture
+def send(stubs: Stubs) -> Callable[[Message], object]:
+    """The call that takes a request."""
+
+    def send(request: Message) -> object:
+        match request:
+            case AttributeRequest():
+                return stubs.attribute(request, timeout=SECONDS)
+            case ClassifyRequest():
+                return stubs.classify(request, timeout=SECONDS)
+            case ListModelsRequest():
+                return stubs.list_models(request, timeout=SECONDS)
+            case GetModelRequest():
+                return stubs.get_model(request, timeout=SECONDS)
+            case LoadModelRequest():
+                return stubs.load_model(request, timeout=SECONDS)
+            case UnloadModelRequest():
+                return stubs.unload_model(request, timeout=SECONDS)
+        raise AssertionError(type(request))
+
+    return send
+
+
+def assert_goes_on(stubs: Stubs) -> None:
+    """A good call is answered."""
+    assert stubs.attribute(asking(), timeout=SECONDS).attribution.shape == [7, 7]
+
+
+def has_field(message: Message, path: str) -> bool:
+    """Whether a request has a field, or a oneof, of that dotted path."""
+    descriptor = message.DESCRIPTOR
+    *outer, last = path.split(".")
+    for name in outer:
+        field = descriptor.fields_by_name.get(name)
+        if field is None or field.message_type is None:
+            return False
+        descriptor = field.message_type
+    return last in descriptor.fields_by_name or last in descriptor.oneofs_by_name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{type(case.request).__name__}-{case.name}"[:80])
+def test_it_is_refused_with_status_reason_and_field(
+    case: Case, send: Callable[[Message], object], stubs: Stubs
+) -> None:
+    found = refusal(lambda: send(case.request))
+    assert_goes_on(stubs)
+    assert (found.code, found.reason, found.field) == case.expected, found.message
+    assert found.violations == (found.field,)
+    assert found.domain == "convscope"
+    assert case.says in found.message
+    assert found.message
+    assert found.retry_after is None
+    assert found.size < 3 * 1024
+    assert has_field(case.request, found.field)
+
+
+@pytest.mark.parametrize("width", [9_000, 50_000])
+def test_too_many_pixels_are_refused_from_the_header(width: int, stubs: Stubs, server: ServerProcess) -> None:
+    data = png_that_claims(width, width)
+    assert len(data) < 8 * 1024
+    before = memory(server, "VmHWM")
+    begun = time.monotonic()
+    found = refusal(lambda: stubs.attribute(encoded(data), timeout=SECONDS))
+    assert time.monotonic() - begun < 1
+    assert found.reason == "IMAGE_TOO_LARGE"
+    assert memory(server, "VmHWM") - before < 20, "MB; the pixels would take 80 at least"
+
+
+def test_a_stream_answers_each_bad_request_as_the_lone_call_does(stubs: Stubs) -> None:
+    cases = {case.name: case for case in CASES if isinstance(case.request, AttributeRequest)}
+    requests = [
+        AttributeStreamRequest(id=case.name, request=case.request)
+        for case in CASES
+        if isinstance(case.request, AttributeRequest)
+    ]
+    found = {one.id: one.error for one in stubs.attribute_stream(iter(requests), timeout=SECONDS)}
+    assert found.keys() == cases.keys()
+    for name, error in found.items():
+        refused = Refusal.of_status(error)
+        assert (refused.code, refused.reason, refused.field) == cases[name].expected, name
+        assert refused.size < 3 * 1024
+    assert_goes_on(stubs)
+
+
+def test_a_label_that_two_classes_share_is_refused_with_their_indices(team: TeamServer) -> None:
+    request = question(1, "light")
+    request.target.class_label = "crane"
+    found = refusal(lambda: team.stubs.attribute(request, timeout=SECONDS))
+    assert (found.code, found.reason, found.field) == (INVALID, "AMBIGUOUS_CLASS", "target")
+    assert "0, 3" in found.message
+    request.target.class_label = "CAT"
+    assert team.stubs.attribute(request, timeout=SECONDS).target.index == 1
+
+
+def test_a_message_of_200_mb_is_refused_and_not_held(stubs: Stubs, server: ServerProcess) -> None:
+    assert_goes_on(stubs)
+    before = memory(server, "VmHWM")
+    found = refusal(lambda: stubs.attribute(encoded(bytes(200 * 1024 * 1024)), timeout=SECONDS))
+    assert found.code == "RESOURCE_EXHAUSTED"
+    assert "larger than max" in found.message
+    assert_goes_on(stubs)
+    assert memory(server, "VmHWM") - before < 50, "MB"
+
+
+def test_a_message_just_under_the_limit_is_taken(stubs: Stubs) -> None:
+    found = refusal(lambda: stubs.attribute(encoded(bytes(63 * 1024 * 1024)), timeout=SECONDS))
+    assert (found.code, found.reason, found.field) == UNDECODABLE
+    assert_goes_on(stubs)
+
+
+def test_the_largest_finite_values_are_no_fault_of_the_servers(stubs: Stubs) -> None:
+    largest = np.full((3, 224, 224), np.finfo(np.float32).max, np.float32)
+    request = asking(Image(preprocessed=from_array(largest)), data_type=FLOAT16, heatmap=True)
+    call = stubs.attribute.future(request, timeout=SECONDS)
+    error = call.exception()
+    assert error is None or Refusal.of(cast(grpc.RpcError, error)).code == INVALID
+    assert_goes_on(stubs)
+
+
+def memory(server: ServerProcess, kind: str) -> float:
+    """Of the server's process, in MB; VmHWM is the most that it ever held."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
