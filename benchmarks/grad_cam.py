@@ -16,7 +16,7 @@ from convscope.engine.models.entry import Entry
 # Most that Grad-CAM may cost, as a ratio to the bare pass.
 BOUNDS = {"resnet18": 1.15, "resnet50": 1.15, "densenet121": 1.15, "vgg16": 1.35}
 TARGET = 281
-ROUNDS = 30
+ROUNDS = 20
 
 
 def run() -> None:
@@ -53,7 +53,7 @@ def _row(name: str, batch: int, bound: float) -> str:
             return cam(images, [ClassifierOutputTarget(TARGET)] * batch)
 
         ways = {"bare": bare, "ours": ours, "captum": by_captum, "pytorch-grad-cam": by_pytorch_grad_cam}
-        times = in_turn(ways, rounds=ROUNDS if batch == 1 else ROUNDS // 3)
+        times = in_turn(ways, rounds=ROUNDS if batch == 1 else ROUNDS // 4)
     ratios = [times[way] / times["bare"] for way in ("ours", "captum", "pytorch-grad-cam")]
     ours_over, captum_over, pytorch_grad_cam_over = (f"{ratio:.2f}" for ratio in ratios)
     return (

@@ -69,7 +69,7 @@ class AsyncClient:
         return await self._run(plans.get_model(name), timeout)
 
     async def layers(self, name: str, *, timeout: float | None = None) -> tuple[Layer, ...]:
-        return (await self.model(name, timeout=timeout)).layers
+        return plans.layers_of(await self.model(name, timeout=timeout))
 
     async def load_model(self, name: str, *, timeout: float = LOAD_TIMEOUT) -> Model:
         return await self._run(plans.load_model(name), timeout)

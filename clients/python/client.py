@@ -77,8 +77,11 @@ class Client:
         return self._run(plans.get_model(name), timeout)
 
     def layers(self, name: str, *, timeout: float | None = None) -> tuple[Layer, ...]:
-        """The layers of a loaded model, in the order in which a pass finishes them. Raises NotFound."""
-        return self.model(name, timeout=timeout).layers
+        """The layers of a loaded model, in the order in which a pass finishes them.
+
+        Raises NotFound, FailedPrecondition for a model that is not loaded.
+        """
+        return plans.layers_of(self.model(name, timeout=timeout))
 
     def load_model(self, name: str, *, timeout: float = LOAD_TIMEOUT) -> Model:
         """Load a model in every replica. Raises NotFound, FailedPrecondition."""

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from convscope.client.errors import InvalidArgument
+from convscope.client.errors import FailedPrecondition, InvalidArgument
 from convscope.client.images import Picture, to_image
 from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Preprocessing, Replica
 from convscope.client.tensors import to_array
@@ -72,6 +72,15 @@ def get_model(name: str) -> Plan[Model]:
         return _to_model(response.model)
 
     return Plan(lambda stubs: stubs.models.GetModel, GetModelRequest(name=_resource(name)), parse)
+
+
+def layers_of(model: Model) -> tuple[Layer, ...]:
+    """Raises FailedPrecondition for a model that is not loaded: its layers are not known."""
+    if model.state != "loaded":
+        message = f"the model {model.name} is {model.state}; its layers are known once it is loaded"
+        message += f" (load_model, or convscope load {model.name})"
+        raise FailedPrecondition(message, reason="MODEL_NOT_LOADED", field="model")
+    return model.layers
 
 
 def load_model(name: str) -> Plan[Model]:

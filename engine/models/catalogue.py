@@ -79,8 +79,10 @@ class Catalogue(Mapping[str, Entry]):
             torch.manual_seed(entry.seed)
             try:
                 built = SOURCES[entry.source].build(entry)
-            except CatalogueError:
-                raise
+            except CatalogueError as error:
+                if entry.name in error.message:
+                    raise
+                raise ModelUnloadable(f"model {entry.name}: {error.message}") from error
             except Exception as error:
                 message = f"model {entry.name}: {type(error).__name__}: {error}"
                 raise ModelUnloadable(message) from error

@@ -55,7 +55,7 @@ def check_request(request: AttributeRequest, model: Model) -> Question:
         DataType.DATA_TYPE_FLOAT32,
         DataType.DATA_TYPE_FLOAT16,
     ):
-        raise InvalidInput("data_type must be float32 or float16", field="data_type")
+        raise InvalidInput("data_type must be float32 or float16", field="data_type", reason="OUT_OF_RANGE")
     if request.HasField("overlay"):
         _check_overlay(request)
     top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
@@ -95,7 +95,7 @@ def _check_overlay(request: AttributeRequest) -> None:
     if overlay.HasField("opacity"):
         _check_range("overlay.opacity", overlay.opacity, 0, 1)
     if overlay.format not in Overlay.Format.values():
-        raise InvalidInput("format must be PNG or JPEG", field="overlay.format")
+        raise InvalidInput("format must be PNG or JPEG", field="overlay.format", reason="OUT_OF_RANGE")
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:

@@ -14,6 +14,7 @@ from convscope.services.common.logs import configure_logs
 from convscope.services.common.server import stop_on_signals
 
 log = structlog.get_logger()
+WATCH_SECONDS = 0.5
 
 
 def run() -> int:
@@ -44,6 +45,8 @@ def run() -> int:
 
     # In a thread of its own, so that a signal is heeded also while models load.
     threading.Thread(target=load, name="start", daemon=True).start()
-    stop.wait()
+    # In turns: a signal that arrives just before an endless wait begins would not be seen.
+    while not stop.wait(WATCH_SECONDS):
+        pass
     server.stop()
     return 1 if failed.is_set() else 0

@@ -134,4 +134,5 @@ class CallInterceptor(grpc.ServerInterceptor):
                     yield from stream_behaviour(map(read, requests), context)
 
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
-        return handler
+        # Never let through what would be neither counted nor asked for its token.
+        raise TypeError(f"{rpc} is a kind of call that is not wrapped yet")

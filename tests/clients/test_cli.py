@@ -140,7 +140,7 @@ def test_layers_prints_json(convscope: Run, client: Client) -> None:
 
 
 def test_layers_of_an_unloaded_model_says_how_to_load_it(convscope: Run) -> None:
-    assert "convscope load vgg16" in output(convscope("layers", "vgg16"))
+    assert "convscope load vgg16" in assert_one_sentence(convscope("layers", "vgg16"))
 
 
 def test_a_model_is_loaded_and_unloaded(convscope: Run) -> None:

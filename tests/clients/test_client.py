@@ -64,7 +64,9 @@ def test_layers_are_those_of_the_network_in_the_order_of_a_pass(client: Client) 
 
 
 def test_layers_of_a_model_that_is_not_loaded_are_not_known(client: Client) -> None:
-    assert client.layers("vgg16") == ()
+    with pytest.raises(FailedPrecondition, match="once it is loaded") as caught:
+        client.layers("vgg16")
+    assert caught.value.reason == "MODEL_NOT_LOADED"
 
 
 def test_classify_gives_the_most_probable_classes_best_first(client: Client, cat_path: Path) -> None:

@@ -43,10 +43,10 @@ REFUSED: dict[str, tuple[dict[str, Any], type[ClientError], str, str, str, str]]
     "model not loaded": (
         {"model": "vgg16"}, FailedPrecondition, "MODEL_NOT_LOADED", "model", "FAILED_PRECONDITION", "LoadModel"),
     "unknown layer": (
-        {"model": RESNET, "layer": "layer4.9"}, InvalidArgument, "UNKNOWN_LAYER", "layer", "INVALID_ARGUMENT",
+        {"model": RESNET, "layer": "layer4.9"}, InvalidArgument, "UNKNOWN_LAYER", "grad_cam.layer", "INVALID_ARGUMENT",
         "layer4.1"),
     "layer without places": (
-        {"layer": "classifier"}, InvalidArgument, "LAYER_NOT_SPATIAL", "layer", "INVALID_ARGUMENT", "[1000]"),
+        {"layer": "classifier"}, InvalidArgument, "LAYER_NOT_SPATIAL", "grad_cam.layer", "INVALID_ARGUMENT", "[1000]"),
     "unknown label": ({"target": "taby"}, InvalidArgument, "UNKNOWN_CLASS", "target", "INVALID_ARGUMENT", "tabby"),
     "label of two classes": (
         {"target": "CARDIGAN"}, InvalidArgument, "AMBIGUOUS_CLASS", "target", "INVALID_ARGUMENT", "264, 474"),
@@ -83,7 +83,7 @@ NO_PICTURES: dict[str, tuple[Any, str, str, str]] = {
     "nothing": (None, "IMAGE_INVALID", "image", "uint8"),
     "ragged lists": ([[1, 2], [3]], "IMAGE_INVALID", "image", "uint8"),
     "preprocessed of a wrong size": (
-        Preprocessed(np.zeros((3, 32, 32))), "INVALID_INPUT", "image.preprocessed.shape", "[3, 224, 224]"),
+        Preprocessed(np.zeros((3, 32, 32))), "TENSOR_INVALID", "image.preprocessed.shape", "[3, 224, 224]"),
     "preprocessed with NaN": (
         Preprocessed(np.full((3, 224, 224), np.nan)), "VALUE_NOT_FINITE", "image.preprocessed", "finite"),
     "preprocessed text": (Preprocessed(["cat"]), "IMAGE_INVALID", "image", "Preprocessed"),

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from convscope.client.cli.connection import AsJson, Server, Timeout, connect
 from convscope.client.client import LOAD_TIMEOUT
+from convscope.client.plans import layers_of
 
 Name = Annotated[str, typer.Argument(help="A model of the catalogue.")]
 
@@ -42,14 +43,12 @@ def layers(name: Name, as_json: AsJson = False, server: Server = None, timeout: 
     """List a loaded model's layers, in the order in which a pass finishes them."""
     with connect(server, timeout) as client:
         model = client.model(name)
+    known = layers_of(model)
     if as_json:
-        print(json.dumps([asdict(layer) for layer in model.layers]))
-        return
-    if not model.layers:
-        print(f"{model.name} is {model.state}; its layers are known once it is loaded: convscope load {model.name}")
+        print(json.dumps([asdict(layer) for layer in known]))
         return
     table = Table(Column("layer", no_wrap=True), "type", "output", "", box=None, pad_edge=False)
-    for layer in model.layers:
+    for layer in known:
         mark = "suggested" if layer.name == model.suggested_layer else ""
         table.add_row(layer.name, layer.type, " x ".join(map(str, layer.output_shape)), mark)
     Console().print(table)
