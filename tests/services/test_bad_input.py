@@ -251,7 +251,7 @@ RANGES = [
         for top_k in (-1, 1001, 2**31 - 1, -(2**31))
     ),
     *(
-        Case(f"data_type {data_type}", asking(data_type=data_type), (INVALID, "INVALID_INPUT", "data_type"))
+        Case(f"data_type {data_type}", asking(data_type=data_type), (INVALID, "OUT_OF_RANGE", "data_type"))
         for data_type in (UINT8, UNKNOWN_ENUM)
     ),
     *(
@@ -261,7 +261,7 @@ RANGES = [
         for opacity in (2, -0.01, np.nan, np.inf)
     ),
     Case(
-        "an unknown overlay format", overlay(format=UNKNOWN_ENUM), (INVALID, "INVALID_INPUT", "overlay.format"), "PNG"
+        "an unknown overlay format", overlay(format=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "overlay.format"), "PNG"
     ),
     Case(
         "an overlay of a preprocessed picture",
