@@ -260,9 +260,7 @@ RANGES = [
         )
         for opacity in (2, -0.01, np.nan, np.inf)
     ),
-    Case(
-        "an unknown overlay format", overlay(format=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "overlay.format"), "PNG"
-    ),
+    Case("an unknown overlay format", overlay(format=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "overlay.format"), "PNG"),
     Case(
         "an overlay of a preprocessed picture",
         overlay(Image(preprocessed=from_array(np.zeros((3, 224, 224), np.float32)))),
