@@ -27,7 +27,7 @@ from convscope.v1.attribution_service_pb2 import (
 )
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceServicer
 
-CLASSIFY = Task()
+CLASSIFICATION = Task()
 
 
 class AttributionServicer(AttributionServiceServicer):
@@ -72,7 +72,7 @@ class AttributionServicer(AttributionServiceServicer):
         with self._calls.place():
             picture = self._reader.read(request.image, model.preprocessing)
             call.check()
-            work = Work(model, CLASSIFY, picture.image, TOP_CLASS, call.deadline)
+            work = Work(model, CLASSIFICATION, picture.image, TOP_CLASS, call.deadline)
             result = call.wait(self._executor.submit(work))
         predictions = to_predictions(result.scores, model.labels, top_k)
         return ClassifyResponse(predictions=predictions, region=to_region(picture.region))

@@ -2,6 +2,7 @@
 
 import sys
 
+from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from convscope.services.common.server import stop_on_signals
@@ -10,7 +11,12 @@ from convscope.services.local.settings import LocalSettings
 
 
 def main() -> int:
-    settings = CliApp.run(LocalSettings)
+    try:
+        settings = CliApp.run(LocalSettings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        say(f"error: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return 1
     stop = stop_on_signals()
     try:
         with running(settings) as cluster:

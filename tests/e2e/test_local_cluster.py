@@ -103,6 +103,12 @@ def test_addresses_of_an_earlier_cluster_are_gone_before_the_next_one_is_up(data
         assert found != stale, "who waits for the file would call a server that is long gone"
 
 
+def test_an_option_out_of_range_is_one_sentence(data_dir: Path) -> None:
+    refused = up(data_dir, "--port", "99999")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == ["error: port: Input should be less than or equal to 65535"]
+
+
 @pytest.mark.parametrize("option", ["--port", "--metrics-port", "--store-port"])
 def test_a_taken_port_is_named_with_its_option(data_dir: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
