@@ -23,40 +23,53 @@ _sym_db = _symbol_database.Default()
 
 
 from convscope.v1 import image_pb2 as convscope_dot_v1_dot_image__pb2
+from convscope.v1 import method_pb2 as convscope_dot_v1_dot_method__pb2
 from convscope.v1 import prediction_pb2 as convscope_dot_v1_dot_prediction__pb2
+from convscope.v1 import segmentation_pb2 as convscope_dot_v1_dot_segmentation__pb2
+from convscope.v1 import target_pb2 as convscope_dot_v1_dot_target__pb2
 from convscope.v1 import tensor_pb2 as convscope_dot_v1_dot_tensor__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&convscope/v1/attribution_service.proto\x12\x0c\x63onvscope.v1\x1a\x18\x63onvscope/v1/image.proto\x1a\x1d\x63onvscope/v1/prediction.proto\x1a\x19\x63onvscope/v1/tensor.proto\x1a\x17google/rpc/status.proto\">\n\x06Target\x12\x15\n\x0b\x63lass_index\x18\x01 \x01(\x05H\x00\x12\x15\n\x0b\x63lass_label\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\".\n\x12SaliencyParameters\x12\x10\n\x03\x61\x62s\x18\x01 \x01(\x08H\x00\x88\x01\x01\x42\x06\n\x04_abs\"M\n\x11GradCamParameters\x12\x12\n\x05layer\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04relu\x18\x02 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_layerB\x07\n\x05_relu\"\xae\x01\n\x07Overlay\x12,\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1c.convscope.v1.Overlay.Format\x12\x14\n\x07opacity\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08\x63olormap\x18\x03 \x01(\t\"A\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x0e\n\nFORMAT_PNG\x10\x01\x12\x0f\n\x0b\x46ORMAT_JPEG\x10\x02\x42\n\n\x08_opacity\"\xe2\x02\n\x10\x41ttributeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12$\n\x06target\x18\x03 \x01(\x0b\x32\x14.convscope.v1.Target\x12\x34\n\x08saliency\x18\n \x01(\x0b\x32 .convscope.v1.SaliencyParametersH\x00\x12\x33\n\x08grad_cam\x18\x0b \x01(\x0b\x32\x1f.convscope.v1.GradCamParametersH\x00\x12)\n\tdata_type\x18\x04 \x01(\x0e\x32\x16.convscope.v1.DataType\x12\x12\n\x05top_k\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x07heatmap\x18\x06 \x01(\x08\x12&\n\x07overlay\x18\x07 \x01(\x0b\x32\x15.convscope.v1.OverlayB\x08\n\x06methodB\x08\n\x06_top_k\"\xd2\x02\n\x11\x41ttributeResponse\x12)\n\x0b\x61ttribution\x18\x01 \x01(\x0b\x32\x14.convscope.v1.Tensor\x12%\n\x07heatmap\x18\x02 \x01(\x0b\x32\x14.convscope.v1.Tensor\x12(\n\x06target\x18\x03 \x01(\x0b\x32\x18.convscope.v1.Prediction\x12-\n\x0bpredictions\x18\x04 \x03(\x0b\x32\x18.convscope.v1.Prediction\x12$\n\x06region\x18\x05 \x01(\x0b\x32\x14.convscope.v1.Region\x12\r\n\x05layer\x18\x06 \x01(\t\x12\x14\n\x0cinput_height\x18\x07 \x01(\x05\x12\x13\n\x0binput_width\x18\x08 \x01(\x05\x12\x0f\n\x07overlay\x18\t \x01(\x0c\x12\x0e\n\x06\x63\x61\x63hed\x18\n \x01(\x08\x12\x11\n\tprecision\x18\x0b \x01(\t\"U\n\x16\x41ttributeStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.convscope.v1.AttributeRequest\"\x89\x01\n\x17\x41ttributeStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x33\n\x08response\x18\x02 \x01(\x0b\x32\x1f.convscope.v1.AttributeResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"b\n\x0f\x43lassifyRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_top_k\"g\n\x10\x43lassifyResponse\x12-\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x18.convscope.v1.Prediction\x12$\n\x06region\x18\x02 \x01(\x0b\x32\x14.convscope.v1.Region2\x91\x02\n\x12\x41ttributionService\x12L\n\tAttribute\x12\x1e.convscope.v1.AttributeRequest\x1a\x1f.convscope.v1.AttributeResponse\x12\x62\n\x0f\x41ttributeStream\x12$.convscope.v1.AttributeStreamRequest\x1a%.convscope.v1.AttributeStreamResponse(\x01\x30\x01\x12I\n\x08\x43lassify\x12\x1d.convscope.v1.ClassifyRequest\x1a\x1e.convscope.v1.ClassifyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&convscope/v1/attribution_service.proto\x12\x0c\x63onvscope.v1\x1a\x18\x63onvscope/v1/image.proto\x1a\x19\x63onvscope/v1/method.proto\x1a\x1d\x63onvscope/v1/prediction.proto\x1a\x1f\x63onvscope/v1/segmentation.proto\x1a\x19\x63onvscope/v1/target.proto\x1a\x19\x63onvscope/v1/tensor.proto\x1a\x17google/rpc/status.proto\"\xae\x01\n\x07Overlay\x12,\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1c.convscope.v1.Overlay.Format\x12\x14\n\x07opacity\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x10\n\x08\x63olormap\x18\x03 \x01(\t\"A\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x0e\n\nFORMAT_PNG\x10\x01\x12\x0f\n\x0b\x46ORMAT_JPEG\x10\x02\x42\n\n\x08_opacity\"\xbf\x02\n\x10\x41ttributeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12$\n\x06target\x18\x03 \x01(\x0b\x32\x14.convscope.v1.Target\x12$\n\x06method\x18\x04 \x01(\x0b\x32\x14.convscope.v1.Method\x12)\n\tdata_type\x18\x05 \x01(\x0e\x32\x16.convscope.v1.DataType\x12\x12\n\x05top_k\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07heatmap\x18\x07 \x01(\x08\x12&\n\x07overlay\x18\x08 \x01(\x0b\x32\x15.convscope.v1.Overlay\x12*\n\tprecision\x18\t \x01(\x0e\x32\x17.convscope.v1.PrecisionB\x08\n\x06_top_k\"\xa7\x04\n\x11\x41ttributeResponse\x12)\n\x0b\x61ttribution\x18\x01 \x01(\x0b\x32\x14.convscope.v1.Tensor\x12%\n\x07heatmap\x18\x02 \x01(\x0b\x32\x14.convscope.v1.Tensor\x12(\n\x06target\x18\x03 \x01(\x0b\x32\x18.convscope.v1.Prediction\x12-\n\x0bpredictions\x18\x04 \x03(\x0b\x32\x18.convscope.v1.Prediction\x12$\n\x06region\x18\x05 \x01(\x0b\x32\x14.convscope.v1.Region\x12\r\n\x05layer\x18\x06 \x01(\t\x12\x14\n\x0cinput_height\x18\x07 \x01(\x05\x12\x13\n\x0binput_width\x18\x08 \x01(\x05\x12\x0f\n\x07overlay\x18\t \x01(\x0c\x12\x0e\n\x06\x63\x61\x63hed\x18\n \x01(\x08\x12*\n\tprecision\x18\x0b \x01(\x0e\x32\x17.convscope.v1.Precision\x12\x13\n\x0btarget_name\x18\x0c \x01(\t\x12\x11\n\texplained\x18\r \x01(\x02\x12\x1e\n\x11\x63onvergence_error\x18\x0e \x01(\x02H\x00\x88\x01\x01\x12*\n\treduction\x18\x0f \x01(\x0e\x32\x17.convscope.v1.Reduction\x12\x30\n\x0csegmentation\x18\x10 \x01(\x0b\x32\x1a.convscope.v1.SegmentationB\x14\n\x12_convergence_error\"g\n\x16\x41ttributeStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.convscope.v1.AttributeRequest\x12\x10\n\x08progress\x18\x03 \x01(\x08\"0\n\x11\x41ttributeProgress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03\"\xbe\x01\n\x17\x41ttributeStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x33\n\x08response\x18\x02 \x01(\x0b\x32\x1f.convscope.v1.AttributeResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x33\n\x08progress\x18\x04 \x01(\x0b\x32\x1f.convscope.v1.AttributeProgressH\x00\x42\x08\n\x06result\"U\n\x07Variant\x12$\n\x06method\x18\x01 \x01(\x0b\x32\x14.convscope.v1.Method\x12$\n\x06target\x18\x02 \x01(\x0b\x32\x14.convscope.v1.Target\"\xc8\x02\n\x0e\x43ompareRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12\'\n\x08variants\x18\x03 \x03(\x0b\x32\x15.convscope.v1.Variant\x12)\n\tdata_type\x18\x04 \x01(\x0e\x32\x16.convscope.v1.DataType\x12\x12\n\x05top_k\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07heatmap\x18\x06 \x01(\x08\x12&\n\x07overlay\x18\x07 \x01(\x0b\x32\x15.convscope.v1.Overlay\x12*\n\tprecision\x18\x08 \x01(\x0e\x32\x17.convscope.v1.Precision\x12,\n\rcontact_sheet\x18\t \x01(\x0b\x32\x15.convscope.v1.OverlayB\x08\n\x06_top_k\"_\n\x0f\x43ompareResponse\x12\x35\n\x0c\x61ttributions\x18\x01 \x03(\x0b\x32\x1f.convscope.v1.AttributeResponse\x12\x15\n\rcontact_sheet\x18\x02 \x01(\x0c\"\xd1\x02\n\x15\x41nalyzeFailureRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12+\n\x05truth\x18\x03 \x01(\x0b\x32\x1c.convscope.v1.ClassReference\x12$\n\x06method\x18\x04 \x01(\x0b\x32\x14.convscope.v1.Method\x12)\n\tdata_type\x18\x05 \x01(\x0e\x32\x16.convscope.v1.DataType\x12\x12\n\x05top_k\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07heatmap\x18\x07 \x01(\x08\x12*\n\tprecision\x18\x08 \x01(\x0e\x32\x17.convscope.v1.Precision\x12,\n\rcontact_sheet\x18\t \x01(\x0b\x32\x15.convscope.v1.OverlayB\x08\n\x06_top_k\"\x9f\x01\n\x16\x41nalyzeFailureResponse\x12\x0f\n\x07\x63orrect\x18\x01 \x01(\x08\x12-\n\x04said\x18\x02 \x01(\x0b\x32\x1f.convscope.v1.AttributeResponse\x12.\n\x05truth\x18\x03 \x01(\x0b\x32\x1f.convscope.v1.AttributeResponse\x12\x15\n\rcontact_sheet\x18\x04 \x01(\x0c\"b\n\x0f\x43lassifyRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_top_k\"g\n\x10\x43lassifyResponse\x12-\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x18.convscope.v1.Prediction\x12$\n\x06region\x18\x02 \x01(\x0b\x32\x14.convscope.v1.Region*U\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n\x11PRECISION_FLOAT32\x10\x01\x12\x16\n\x12PRECISION_BFLOAT16\x10\x02*P\n\tReduction\x12\x19\n\x15REDUCTION_UNSPECIFIED\x10\x00\x12\x11\n\rREDUCTION_SUM\x10\x01\x12\x15\n\x11REDUCTION_LARGEST\x10\x02\x32\xb6\x03\n\x12\x41ttributionService\x12L\n\tAttribute\x12\x1e.convscope.v1.AttributeRequest\x1a\x1f.convscope.v1.AttributeResponse\x12\x62\n\x0f\x41ttributeStream\x12$.convscope.v1.AttributeStreamRequest\x1a%.convscope.v1.AttributeStreamResponse(\x01\x30\x01\x12\x46\n\x07\x43ompare\x12\x1c.convscope.v1.CompareRequest\x1a\x1d.convscope.v1.CompareResponse\x12[\n\x0e\x41nalyzeFailure\x12#.convscope.v1.AnalyzeFailureRequest\x1a$.convscope.v1.AnalyzeFailureResponse\x12I\n\x08\x43lassify\x12\x1d.convscope.v1.ClassifyRequest\x1a\x1e.convscope.v1.ClassifyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'convscope.v1.attribution_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TARGET']._serialized_start=165
-  _globals['_TARGET']._serialized_end=227
-  _globals['_SALIENCYPARAMETERS']._serialized_start=229
-  _globals['_SALIENCYPARAMETERS']._serialized_end=275
-  _globals['_GRADCAMPARAMETERS']._serialized_start=277
-  _globals['_GRADCAMPARAMETERS']._serialized_end=354
-  _globals['_OVERLAY']._serialized_start=357
-  _globals['_OVERLAY']._serialized_end=531
-  _globals['_OVERLAY_FORMAT']._serialized_start=454
-  _globals['_OVERLAY_FORMAT']._serialized_end=519
-  _globals['_ATTRIBUTEREQUEST']._serialized_start=534
-  _globals['_ATTRIBUTEREQUEST']._serialized_end=888
-  _globals['_ATTRIBUTERESPONSE']._serialized_start=891
-  _globals['_ATTRIBUTERESPONSE']._serialized_end=1229
-  _globals['_ATTRIBUTESTREAMREQUEST']._serialized_start=1231
-  _globals['_ATTRIBUTESTREAMREQUEST']._serialized_end=1316
-  _globals['_ATTRIBUTESTREAMRESPONSE']._serialized_start=1319
-  _globals['_ATTRIBUTESTREAMRESPONSE']._serialized_end=1456
-  _globals['_CLASSIFYREQUEST']._serialized_start=1458
-  _globals['_CLASSIFYREQUEST']._serialized_end=1556
-  _globals['_CLASSIFYRESPONSE']._serialized_start=1558
-  _globals['_CLASSIFYRESPONSE']._serialized_end=1661
-  _globals['_ATTRIBUTIONSERVICE']._serialized_start=1664
-  _globals['_ATTRIBUTIONSERVICE']._serialized_end=1937
+  _globals['_PRECISION']._serialized_start=2875
+  _globals['_PRECISION']._serialized_end=2960
+  _globals['_REDUCTION']._serialized_start=2962
+  _globals['_REDUCTION']._serialized_end=3042
+  _globals['_OVERLAY']._serialized_start=253
+  _globals['_OVERLAY']._serialized_end=427
+  _globals['_OVERLAY_FORMAT']._serialized_start=350
+  _globals['_OVERLAY_FORMAT']._serialized_end=415
+  _globals['_ATTRIBUTEREQUEST']._serialized_start=430
+  _globals['_ATTRIBUTEREQUEST']._serialized_end=749
+  _globals['_ATTRIBUTERESPONSE']._serialized_start=752
+  _globals['_ATTRIBUTERESPONSE']._serialized_end=1303
+  _globals['_ATTRIBUTESTREAMREQUEST']._serialized_start=1305
+  _globals['_ATTRIBUTESTREAMREQUEST']._serialized_end=1408
+  _globals['_ATTRIBUTEPROGRESS']._serialized_start=1410
+  _globals['_ATTRIBUTEPROGRESS']._serialized_end=1458
+  _globals['_ATTRIBUTESTREAMRESPONSE']._serialized_start=1461
+  _globals['_ATTRIBUTESTREAMRESPONSE']._serialized_end=1651
+  _globals['_VARIANT']._serialized_start=1653
+  _globals['_VARIANT']._serialized_end=1738
+  _globals['_COMPAREREQUEST']._serialized_start=1741
+  _globals['_COMPAREREQUEST']._serialized_end=2069
+  _globals['_COMPARERESPONSE']._serialized_start=2071
+  _globals['_COMPARERESPONSE']._serialized_end=2166
+  _globals['_ANALYZEFAILUREREQUEST']._serialized_start=2169
+  _globals['_ANALYZEFAILUREREQUEST']._serialized_end=2506
+  _globals['_ANALYZEFAILURERESPONSE']._serialized_start=2509
+  _globals['_ANALYZEFAILURERESPONSE']._serialized_end=2668
+  _globals['_CLASSIFYREQUEST']._serialized_start=2670
+  _globals['_CLASSIFYREQUEST']._serialized_end=2768
+  _globals['_CLASSIFYRESPONSE']._serialized_start=2770
+  _globals['_CLASSIFYRESPONSE']._serialized_end=2873
+  _globals['_ATTRIBUTIONSERVICE']._serialized_start=3045
+  _globals['_ATTRIBUTIONSERVICE']._serialized_end=3483
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,16 @@ class AttributionServiceStub(object):
                 request_serializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeStreamRequest.SerializeToString,
                 response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeStreamResponse.FromString,
                 _registered_method=True)
+        self.Compare = channel.unary_unary(
+                '/convscope.v1.AttributionService/Compare',
+                request_serializer=convscope_dot_v1_dot_attribution__service__pb2.CompareRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.CompareResponse.FromString,
+                _registered_method=True)
+        self.AnalyzeFailure = channel.unary_unary(
+                '/convscope.v1.AttributionService/AnalyzeFailure',
+                request_serializer=convscope_dot_v1_dot_attribution__service__pb2.AnalyzeFailureRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AnalyzeFailureResponse.FromString,
+                _registered_method=True)
         self.Classify = channel.unary_unary(
                 '/convscope.v1.AttributionService/Classify',
                 request_serializer=convscope_dot_v1_dot_attribution__service__pb2.ClassifyRequest.SerializeToString,
@@ -65,8 +75,24 @@ class AttributionServiceServicer(object):
 
     def AttributeStream(self, request_iterator, context):
         """Explains many pictures over one stream. Every request gets one response
-        with its id, in the order in which they are done. A request that fails
-        gets its own status and the stream goes on.
+        with its id, in the order in which they are done, and where it asks for
+        it, progress before that. A request that fails gets its own status and
+        the stream goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Compare(self, request, context):
+        """Explains one picture with several methods or for several targets. Those
+        that need but one forward pass share it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnalyzeFailure(self, request, context):
+        """Explains one picture for what the model said and for what is true.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +117,16 @@ def add_AttributionServiceServicer_to_server(servicer, server):
                     servicer.AttributeStream,
                     request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeStreamRequest.FromString,
                     response_serializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeStreamResponse.SerializeToString,
+            ),
+            'Compare': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compare,
+                    request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.CompareRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_attribution__service__pb2.CompareResponse.SerializeToString,
+            ),
+            'AnalyzeFailure': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnalyzeFailure,
+                    request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AnalyzeFailureRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_attribution__service__pb2.AnalyzeFailureResponse.SerializeToString,
             ),
             'Classify': grpc.unary_unary_rpc_method_handler(
                     servicer.Classify,
@@ -153,6 +189,60 @@ class AttributionService(object):
             '/convscope.v1.AttributionService/AttributeStream',
             convscope_dot_v1_dot_attribution__service__pb2.AttributeStreamRequest.SerializeToString,
             convscope_dot_v1_dot_attribution__service__pb2.AttributeStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.AttributionService/Compare',
+            convscope_dot_v1_dot_attribution__service__pb2.CompareRequest.SerializeToString,
+            convscope_dot_v1_dot_attribution__service__pb2.CompareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnalyzeFailure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.AttributionService/AnalyzeFailure',
+            convscope_dot_v1_dot_attribution__service__pb2.AnalyzeFailureRequest.SerializeToString,
+            convscope_dot_v1_dot_attribution__service__pb2.AnalyzeFailureResponse.FromString,
             options,
             channel_credentials,
             insecure,

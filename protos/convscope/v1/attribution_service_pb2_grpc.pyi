@@ -32,9 +32,24 @@ class AttributionServiceStub:
         convscope.v1.attribution_service_pb2.AttributeStreamResponse,
     ]
     """Explains many pictures over one stream. Every request gets one response
-    with its id, in the order in which they are done. A request that fails
-    gets its own status and the stream goes on.
+    with its id, in the order in which they are done, and where it asks for
+    it, progress before that. A request that fails gets its own status and
+    the stream goes on.
     """
+
+    Compare: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.CompareRequest,
+        convscope.v1.attribution_service_pb2.CompareResponse,
+    ]
+    """Explains one picture with several methods or for several targets. Those
+    that need but one forward pass share it.
+    """
+
+    AnalyzeFailure: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.AnalyzeFailureRequest,
+        convscope.v1.attribution_service_pb2.AnalyzeFailureResponse,
+    ]
+    """Explains one picture for what the model said and for what is true."""
 
     Classify: grpc.UnaryUnaryMultiCallable[
         convscope.v1.attribution_service_pb2.ClassifyRequest,
@@ -56,9 +71,24 @@ class AttributionServiceAsyncStub:
         convscope.v1.attribution_service_pb2.AttributeStreamResponse,
     ]
     """Explains many pictures over one stream. Every request gets one response
-    with its id, in the order in which they are done. A request that fails
-    gets its own status and the stream goes on.
+    with its id, in the order in which they are done, and where it asks for
+    it, progress before that. A request that fails gets its own status and
+    the stream goes on.
     """
+
+    Compare: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.CompareRequest,
+        convscope.v1.attribution_service_pb2.CompareResponse,
+    ]
+    """Explains one picture with several methods or for several targets. Those
+    that need but one forward pass share it.
+    """
+
+    AnalyzeFailure: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.AnalyzeFailureRequest,
+        convscope.v1.attribution_service_pb2.AnalyzeFailureResponse,
+    ]
+    """Explains one picture for what the model said and for what is true."""
 
     Classify: grpc.aio.UnaryUnaryMultiCallable[
         convscope.v1.attribution_service_pb2.ClassifyRequest,
@@ -84,9 +114,28 @@ class AttributionServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[convscope.v1.attribution_service_pb2.AttributeStreamResponse], collections.abc.AsyncIterator[convscope.v1.attribution_service_pb2.AttributeStreamResponse]]:
         """Explains many pictures over one stream. Every request gets one response
-        with its id, in the order in which they are done. A request that fails
-        gets its own status and the stream goes on.
+        with its id, in the order in which they are done, and where it asks for
+        it, progress before that. A request that fails gets its own status and
+        the stream goes on.
         """
+
+    @abc.abstractmethod
+    def Compare(
+        self,
+        request: convscope.v1.attribution_service_pb2.CompareRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.attribution_service_pb2.CompareResponse, collections.abc.Awaitable[convscope.v1.attribution_service_pb2.CompareResponse]]:
+        """Explains one picture with several methods or for several targets. Those
+        that need but one forward pass share it.
+        """
+
+    @abc.abstractmethod
+    def AnalyzeFailure(
+        self,
+        request: convscope.v1.attribution_service_pb2.AnalyzeFailureRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.attribution_service_pb2.AnalyzeFailureResponse, collections.abc.Awaitable[convscope.v1.attribution_service_pb2.AnalyzeFailureResponse]]:
+        """Explains one picture for what the model said and for what is true."""
 
     @abc.abstractmethod
     def Classify(
