@@ -29,6 +29,8 @@ class ConvscopeError(Exception):
         super().__init__(message)
         self.message = message
         self.field = field
+        self.position: int | None = None
+        """Of several things asked for at once, the one to blame."""
 
 
 class InvalidInput(ConvscopeError):

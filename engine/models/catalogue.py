@@ -17,6 +17,7 @@ from convscope.engine.models.layers import map_layers, remember_layers
 from convscope.engine.models.model import Model
 from convscope.engine.models.sources import efficientnet_lite, factory, torchvision
 from convscope.engine.models.sources.source import Built, Source
+from convscope.engine.models.variants import Variants
 from convscope.engine.models.weights import check_digest, weights_digest
 
 SOURCES: Mapping[str, Source] = {
@@ -179,7 +180,14 @@ def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
         layers=layers,
         weights_digest=weights_digest(module),
         device=device,
+        variants=Variants(module, _noise_like(blank)),
     )
+
+
+def _noise_like(images: torch.Tensor) -> torch.Tensor:
+    """The same noise each time, which no layer takes for nothing as it may zeros."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    return noise.to(images).contiguous(memory_format=torch.channels_last)
 
 
 def _labels(entry: Entry, built: Built, class_count: int) -> list[str]:

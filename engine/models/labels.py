@@ -29,7 +29,7 @@ class Labels(Sequence[str]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self._names[index]
 
-    def index_of(self, label: str) -> int:
+    def index_of(self, label: str, *, field: str = "target") -> int:
         """The class of that label; capital and small letters are the same where that leaves one class.
 
         Raises UnknownName with the nearest labels, and InvalidInput (AMBIGUOUS_CLASS) for a label that two classes
@@ -44,12 +44,12 @@ class Labels(Sequence[str]):
             return found[0]
         if found:
             message = f"{label!r} is the label of classes {', '.join(map(str, found))}; give the index"
-            raise InvalidInput(message, field="target", reason="AMBIGUOUS_CLASS")
-        raise UnknownName("class", label, self._names, field="target")
+            raise InvalidInput(message, field=field, reason="AMBIGUOUS_CLASS")
+        raise UnknownName("class", label, self._names, field=field)
 
-    def check_index(self, index: int) -> int:
+    def check_index(self, index: int, *, field: str = "target") -> int:
         """`index`, where it is a class. Raises InvalidInput (UNKNOWN_CLASS) where it is not."""
         if 0 <= index < len(self._names):
             return index
         message = f"class index {index} is out of range; the model has classes 0 to {len(self._names) - 1}"
-        raise InvalidInput(message, field="target", reason="UNKNOWN_CLASS")
+        raise InvalidInput(message, field=field, reason="UNKNOWN_CLASS")

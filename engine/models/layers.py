@@ -1,15 +1,18 @@
 """The layers of a network, as one forward pass shows them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from convscope.engine.errors import InvalidInput, MethodUnsupported, UnknownName
+
+Layout = Literal["channels_first", "channels_last", "tokens"]
+"""[channels, height, width], as convolutions have it; [height, width, channels], as in Swin; [tokens, channels], as in
+ViT: the grid row by row, behind the tokens that stand for no place."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,20 @@ class Layer:
     """Shape of its output for one picture, without the batch."""
     calls: int
     """How often one forward pass runs it. Who looks at a layer looks at its last run."""
+    grid: tuple[int, int] | None = None
+    """Height and width of the grid of places in the output; None where there is none."""
+    layout: Layout = "channels_first"
+    """How the output holds its grid."""
+
+    @property
+    def channels(self) -> int:
+        """How many channels the output has."""
+        return self.output_shape[0 if self.grid and self.layout == "channels_first" else -1]
 
     @property
     def spatial(self) -> bool:
-        """Whether the output is [channels, height, width] with more than one place."""
-        return len(self.output_shape) == 3 and self.output_shape[1] * self.output_shape[2] > 1
+        """Whether the output has a grid of more than one place."""
+        return self.grid is not None and self.grid[0] * self.grid[1] > 1
 
 
 @dataclass(frozen=True)
@@ -37,9 +49,17 @@ class LayerMap:
 
     layers: tuple[Layer, ...]
     suggested: str | None
-    """The last layer with a spatial output that is no mere pooling of another; None where there is none."""
+    """The last layer with a spatial output that is no mere pooling of another and, in a transformer, comes before the
+    last attention (behind it only the class token is read); None where there is none."""
     output_shape: tuple[int, ...]
     """Shape of the network's own output for one picture."""
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name. Raises UnknownName with the nearest names."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise UnknownName("layer", name, [layer.name for layer in self.layers], field="layer")
 
     def spatial(self, name: str | None) -> str:
         """The layer of that name, or the suggested one for None; it has a spatial output.
@@ -51,13 +71,11 @@ class LayerMap:
             if self.suggested is None:
                 raise MethodUnsupported("this network has no layer with a spatial output", field="layer")
             return self.suggested
-        for layer in self.layers:
-            if layer.name == name:
-                if layer.spatial:
-                    return name
-                message = f"the layer {name!r} has the output shape {list(layer.output_shape)}, which is not spatial"
-                raise InvalidInput(message, field="layer", reason="LAYER_NOT_SPATIAL")
-        raise UnknownName("layer", name, [layer.name for layer in self.layers], field="layer")
+        layer = self.layer(name)
+        if not layer.spatial:
+            message = f"the layer {name!r} has the output shape {list(layer.output_shape)}, which is not spatial"
+            raise InvalidInput(message, field="layer", reason="LAYER_NOT_SPATIAL")
+        return name
 
 
 _POOLING = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd,
@@ -72,17 +90,21 @@ def map_layers(module: nn.Module, images: Tensor) -> LayerMap:
     A container counts like its parts: ResNet's `layer4` and `layer4.1` are both layers.
     """
     finished: list[tuple[str, nn.Module, Tensor]] = []
+    before_attention: int | None = None
 
     def note(name: str) -> Any:
         def hook(part: nn.Module, _: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim > 0:
+            nonlocal before_attention
+            if isinstance(output, Tensor) and output.ndim > 1:
                 finished.append((name, part, output))
+            if isinstance(part, nn.MultiheadAttention):
+                before_attention = len(finished)
 
         return hook
 
     handles = [part.register_forward_hook(note(name)) for name, part in module.named_modules() if name]
     try:
-        output = module(images[:1])
+        output = module(images[:1].clone())  # some change their input
     finally:
         for handle in handles:
             handle.remove()
@@ -91,15 +113,54 @@ def map_layers(module: nn.Module, images: Tensor) -> LayerMap:
     last_run = {name: place for place, (name, _, _) in enumerate(finished)}
     calls = {name: sum(name == other for other, _, _ in finished) for name in last_run}
     runs = [finished[place] for place in sorted(last_run.values())]
-    layers = tuple(
-        Layer(name, type(part).__name__, tuple(tensor.shape[1:]), calls[name]) for name, part, tensor in runs
-    )
+    layers: list[Layer] = []
+    for name, part, tensor in runs:
+        shape = tuple(tensor.shape[1:])
+        grid, layout = _grid_of(shape, images.shape[2:], [layer.grid for layer in layers if layer.grid])
+        layers.append(Layer(name, type(part).__name__, shape, calls[name], grid, layout))
     pooled = {id(tensor) for _, part, tensor in finished if isinstance(part, _POOLING)}
+    candidates = [run[0] for run in finished[:before_attention]]
     suggested = None
     for layer, (name, part, tensor) in zip(layers, runs, strict=True):
-        if layer.spatial and id(tensor) not in pooled and not isinstance(part, _POOLING + _PASSING_ON):
+        mere = id(tensor) in pooled or isinstance(part, _POOLING + _PASSING_ON)
+        if layer.spatial and not mere and name in candidates:
             suggested = name
-    return LayerMap(layers, suggested, tuple(output.shape[1:]))
+    return LayerMap(tuple(layers), suggested, tuple(output.shape[1:]))
+
+
+# A transformer may have tokens for the class, for distillation, and registers.
+_MOST_OTHER_TOKENS = 8
+
+
+def _grid_of(
+    shape: tuple[int, ...], size: Sequence[int], known: Sequence[tuple[int, int]]
+) -> tuple[tuple[int, int] | None, Layout]:
+    """The grid in an output for one picture of `size` (height, width), where layers before have the grids `known`."""
+    if len(shape) == 3:
+        if _is_like(shape[:2], size) and not _is_like(shape[1:], size):
+            return (shape[0], shape[1]), "channels_last"
+        return (shape[1], shape[2]), "channels_first"
+    if len(shape) == 2:
+        for height, width in reversed(known):
+            if height * width > 1 and 0 <= shape[0] - height * width <= _MOST_OTHER_TOKENS:
+                return (height, width), "tokens"
+    return None, "channels_first"
+
+
+def _is_like(grid: tuple[int, ...], size: Sequence[int]) -> bool:
+    """Whether a grid has the proportions of a picture, but for one place of rounding."""
+    return abs(grid[0] * size[1] - grid[1] * size[0]) <= max(size)
+
+
+def fold_grid(output: Tensor, layer: Layer) -> Tensor:
+    """The output of a layer for a batch as [N, channels, height, width]; one without a grid stays as it is."""
+    if layer.grid is None or layer.layout == "channels_first":
+        return output
+    if layer.layout == "channels_last":
+        return output.permute(0, 3, 1, 2)
+    height, width = layer.grid
+    places = output[:, output.shape[1] - height * width :]
+    return places.transpose(1, 2).reshape(len(output), -1, height, width)
 
 
 _maps: WeakKeyDictionary[nn.Module, dict[torch.Size, LayerMap]] = WeakKeyDictionary()
@@ -119,32 +180,6 @@ def remembered_layers(module: nn.Module, images: Tensor) -> LayerMap:
     return found
 
 
-class Capture:
-    """The last output of a layer during a pass, cut out of the graph before it."""
-
-    activation: Tensor
-
-
-@contextmanager
-def graph_from(layer: nn.Module) -> Iterator[Capture]:
-    """Within the block no graph is built before `layer`, and one from there on.
-
-        images ── no graph ── layer ─┬─ activation (leaf, requires a gradient)
-                                     └─ clone ── graph ── scores
-
-    Hands on a clone, so that the activation stays what it was where an in-place operation follows
-    (DenseNet's last norm). A layer that runs several times is cut at every run; the last one counts.
-    """
-    capture = Capture()
-
-    def cut(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-        capture.activation = output.detach().requires_grad_()
-        torch.set_grad_enabled(True)
-        return capture.activation.clone()
-
-    handle = layer.register_forward_hook(cut)
-    try:
-        with torch.no_grad():
-            yield capture
-    finally:
-        handle.remove()
+def share_layers(module: nn.Module, copy: nn.Module) -> None:
+    """Make what is remembered of a network, now and later, what remembered_layers() gives for a copy of it."""
+    _maps[copy] = _maps.setdefault(module, {})

@@ -75,3 +75,13 @@ class Preprocessing(BaseModel):
         )
         scaled = pixels.to(torch.float32, memory_format=torch.channels_last) / 255
         return (scaled - mean) / std
+
+    def denormalize(self, images: Tensor) -> Tensor:
+        """The network's input back to uint8 [N, 3, height, width]: the very pixels that normalize() was given.
+
+        What is no picture, noise for instance, is rounded and clipped to one.
+        """
+        mean, std = (
+            torch.tensor(channels, device=images.device).view(1, 3, 1, 1) for channels in (self.mean, self.std)
+        )
+        return ((images.float() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)

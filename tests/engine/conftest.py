@@ -9,11 +9,25 @@ import skimage
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
-from torch import Tensor
+from torch import Tensor, nn
 
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.model import Model
+from tests.engine.reference import (
+    RELUS,
+    SUGGESTED,
+    TARGETS,
+    Inputs,
+    Load,
+    Modified,
+    Rule,
+    Shown,
+    Shows,
+    modified_gradient,
+    rewritten,
+    show,
+)
 
 RANDOM = (
     "alexnet",
@@ -25,6 +39,8 @@ RANDOM = (
     "googlenet",
     "inception_v3",
     "squeezenet1_1",
+    "vit_b_16",
+    "swin_t",
 )
 PUBLISHED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
@@ -34,7 +50,20 @@ def load() -> Callable[[str], Model]:
     """Load a network: those of torchvision with random weights, EfficientNet-Lite with the published ones."""
     built_in = Catalogue.read()
     entries = {name: Entry(name=name, source="torchvision", network=name, seed=7) for name in RANDOM}
-    return cache(Catalogue(entries | {name: built_in[name] for name in PUBLISHED}).load)
+    # Its own random weights shrink what passes to 1e-15, where rounding decides which ReLUs are open.
+    entries["googlenet"] = entries["googlenet"].model_copy(update={"arguments": {"init_weights": False}})
+    catalogue = Catalogue(entries | {name: built_in[name] for name in PUBLISHED})
+
+    @cache
+    def load(name: str) -> Model:
+        model = catalogue.load(name)
+        if name == "vit_b_16":  # torchvision begins with a head of zeros, which explains nothing
+            head = model.module.get_submodule("heads.head")
+            assert isinstance(head, nn.Linear)
+            nn.init.normal_(head.weight, std=0.02, generator=torch.Generator().manual_seed(7))
+        return model
+
+    return load
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +88,32 @@ def inputs(photographs: dict[str, Image.Image]) -> Callable[[Model], Tensor]:
         return model.preprocessing.normalize(torch.stack(crops))
 
     return preprocess
+
+
+@pytest.fixture(scope="session")
+def shown(load: Load, inputs: Inputs) -> Shows:
+    """What the first two photographs show in a network, for the TARGETS."""
+
+    @cache
+    def shown(network: str) -> list[Shown]:
+        model = load(network)
+        pairs = zip(inputs(model)[:2], TARGETS, strict=True)
+        return [show(model.module, SUGGESTED[network], image, target) for image, target in pairs]
+
+    return shown
+
+
+@pytest.fixture(scope="session")
+def modified(load: Load, inputs: Inputs) -> Modified:
+    """The gradient of the first two photographs by a backward rule, for the TARGETS: [2, 3, H, W]."""
+
+    @cache
+    def modified(network: str, rule: Rule) -> Tensor:
+        model = load(network)
+        with rewritten(model.module, rule) as copy:
+            pairs = zip(inputs(model)[:2], TARGETS, strict=True)
+            gradients = [modified_gradient(copy.module, image, target) for image, target in pairs]
+        assert copy.relus == 2 * RELUS[network]
+        return torch.stack(gradients)
+
+    return modified
