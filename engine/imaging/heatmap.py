@@ -1,21 +1,24 @@
 """An attribution reduced to one number a pixel, for people."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+Reduction = Literal["sum", "largest"]
+"""How the channels of an attribution become one: added, or the largest magnitude of them."""
 
-def to_heatmap(attribution: NDArray[np.floating[Any]], height: int, width: int) -> NDArray[np.float32]:
-    """Lay an attribution on the frame of the model's input: float32 [height, width], still signed.
 
-    [channels, h, w] is summed over the channels; [h, w] smaller than the frame is upsampled bilinearly, as
-    the Grad-CAM paper does.
+def to_heatmap(
+    attribution: NDArray[np.floating[Any]], height: int, width: int, reduction: Reduction = "sum"
+) -> NDArray[np.float32]:
+    """Lay an attribution [channels, h, w] on the frame of the model's input: float32 [height, width].
+
+    The result of "sum" is signed. One smaller than the frame is upsampled bilinearly, as the Grad-CAM paper does.
     """
-    values = np.asarray(attribution, dtype=np.float32)
-    if values.ndim == 3:
-        values = values.sum(axis=0)
+    channels = np.asarray(attribution, dtype=np.float32)
+    values: NDArray[np.float32] = np.abs(channels).max(axis=0) if reduction == "largest" else channels.sum(axis=0)
     if values.shape == (height, width):
         return values
     return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))

@@ -28,8 +28,7 @@ def overlay(
     model saw; what lies outside is darkened. opacity: of the strongest places,
     0 to 1. Where the heatmap has negative values a diverging map is used, red for and blue against.
     """
-    left, top = min(round(region[0]), picture.width - 1), min(round(region[1]), picture.height - 1)
-    right, bottom = max(left + 1, round(region[2])), max(top + 1, round(region[3]))
+    left, top, right, bottom = pixel_box(picture, region)
     values = normalize(heatmap)
     if (values < 0).any():
         colors = apply_colormap((values + 1) / 2, DIVERGING)
@@ -43,3 +42,9 @@ def overlay(
     seen = picture.crop((left, top, right, bottom))
     whole.paste(Image.composite(drawing, seen, strength.resize(size, Image.Resampling.BILINEAR)), (left, top))
     return whole
+
+
+def pixel_box(picture: Image.Image, region: Box) -> tuple[int, int, int, int]:
+    """A region in whole pixels of its picture, at least one wide and high."""
+    left, top = min(round(region[0]), picture.width - 1), min(round(region[1]), picture.height - 1)
+    return left, top, max(left + 1, round(region[2])), max(top + 1, round(region[3]))

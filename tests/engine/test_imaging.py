@@ -1,5 +1,6 @@
-"""Attributions become pictures: heatmaps, colours, overlays, contact sheets."""
+"""Attributions become pictures: heatmaps, boxes, colours, overlays, cut-outs, contact sheets."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import Image, ImageChops, ImageColor, ImageFilter
+from scipy import ndimage
 from torch.nn.functional import interpolate
 
+from convscope.engine.imaging.box import heatmap_box
 from convscope.engine.imaging.colormap import COLORMAPS, DIVERGING, apply_colormap
+from convscope.engine.imaging.comparison import Panel, comparison_sheet
 from convscope.engine.imaging.contact_sheet import CAPTION_HEIGHT, MARGIN, PAPER, TITLE_HEIGHT, Tile, contact_sheet
-from convscope.engine.imaging.heatmap import normalize, to_heatmap
+from convscope.engine.imaging.cutout import INK as OUTLINE
+from convscope.engine.imaging.cutout import OUTSIDE_BRIGHTNESS, cutout
+from convscope.engine.imaging.heatmap import Reduction, normalize, to_heatmap
 from convscope.engine.imaging.overlay import UNSEEN_BRIGHTNESS, overlay
 
 Floats = NDArray[np.float32]
@@ -38,9 +44,9 @@ def noise(*shape: int) -> Floats:
     ids=str,
 )
 def test_a_heatmap_is_upsampled_bilinearly_as_torch_does(small: tuple[int, int], large: tuple[int, int]) -> None:
-    attribution = noise(*small)
+    attribution = noise(1, *small)
     exact = torch.from_numpy(attribution).double()  # in float32 torch rounds the places of pixels
-    expected = interpolate(exact[None, None], large, mode="bilinear", align_corners=False)
+    expected = interpolate(exact[None], large, mode="bilinear", align_corners=False)
     found = to_heatmap(attribution, *large)
     assert found.dtype == np.float32
     assert found.shape == large
@@ -48,7 +54,7 @@ def test_a_heatmap_is_upsampled_bilinearly_as_torch_does(small: tuple[int, int],
 
 
 def test_the_scale_of_an_attribution_does_not_matter() -> None:
-    attribution = noise(7, 7)
+    attribution = noise(1, 7, 7)
     found = to_heatmap(attribution * np.float32(1e-8), 50, 60)
     assert np.allclose(found * 1e8, to_heatmap(attribution, 50, 60), rtol=0, atol=1e-5)
 
@@ -58,12 +64,29 @@ def test_channels_are_summed_with_their_signs() -> None:
     assert np.allclose(to_heatmap(attribution, 6, 5), attribution[0] + attribution[1] + attribution[2], atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_an_attribution_of_the_frames_own_size_stays_what_it_is(dtype: Any) -> None:
-    attribution = noise(6, 5).astype(dtype)
-    found = to_heatmap(attribution, 6, 5)
+def test_of_channels_that_are_not_added_the_largest_magnitude_counts() -> None:
+    attribution = noise(3, 6, 5)
+    found = to_heatmap(attribution, 6, 5, "largest")
+    expected = [[max(abs(value) for value in attribution[:, row, column]) for column in range(5)] for row in range(6)]
     assert found.dtype == np.float32
-    assert np.array_equal(found, attribution.astype(np.float32))
+    assert np.array_equal(found, np.array(expected, dtype=np.float32))
+
+
+def test_channels_are_reduced_before_they_are_upsampled() -> None:
+    attribution = noise(3, 6, 5)
+    reduced = np.abs(attribution).max(axis=0, keepdims=True)
+    assert np.array_equal(to_heatmap(attribution, 60, 40, "largest"), to_heatmap(reduced, 60, 40))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "largest"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_an_attribution_of_the_frames_own_size_stays_what_it_is(dtype: Any, reduction: Reduction) -> None:
+    attribution = noise(1, 6, 5).astype(dtype)
+    found = to_heatmap(attribution, 6, 5, reduction)
+    assert found.dtype == np.float32
+    assert found.shape == (6, 5)
+    expected = attribution[0] if reduction == "sum" else np.abs(attribution[0])
+    assert np.array_equal(found, expected.astype(np.float32))
 
 
 def test_an_attribution_without_negative_values_is_drawn_from_0_to_1() -> None:
@@ -100,6 +123,60 @@ def test_a_single_bright_pixel_on_nothing_is_seen() -> None:
 
 def test_a_heatmap_of_zeros_stays_one() -> None:
     assert not normalize(np.zeros((3, 3), dtype=np.float32)).any()
+
+
+def largest_part(heatmap: NDArray[Any], threshold: float) -> tuple[int, int, int, int]:
+    """The box of heatmap_box(), by SciPy."""
+    parts, count = ndimage.label(heatmap > threshold * heatmap.max())
+    sizes = [(parts == number + 1).sum() for number in range(count)]
+    rows, columns = ndimage.find_objects(parts)[int(np.argmax(sizes))]
+    return columns.start, rows.start, columns.stop, rows.stop
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.15, 0.4, 0.9])
+@pytest.mark.parametrize("cells", [2, 7, 14, 56, 224], ids=lambda cells: f"{cells} cells")
+def test_the_box_is_that_of_the_largest_connected_part(cells: int, threshold: float) -> None:
+    heatmap = to_heatmap(np.abs(noise(1, cells, cells)), 224, 224)
+    assert heatmap_box(heatmap, threshold) == largest_part(heatmap, threshold)
+
+
+@pytest.mark.parametrize("shape", ["spiral", "comb", "rings", "diagonal"])
+def test_a_part_may_have_any_shape(shape: str) -> None:
+    drawings = {
+        "spiral": ["1111111", "0000001", "1111101", "1000101", "1011101", "1000001", "1111111"],
+        "comb": ["1010101", "1010101", "1111111", "0000000", "1110111", "1010101", "1010101"],
+        "rings": ["1111111", "1000001", "1011101", "1010101", "1011101", "1000001", "1111111"],
+        "diagonal": ["1100000", "1100000", "0011000", "0011000", "0000111", "0000111", "0000000"],
+    }
+    heatmap = np.array([list(map(float, row)) for row in drawings[shape]])
+    assert heatmap_box(heatmap) == largest_part(heatmap, 0.15)
+
+
+def test_the_box_of_a_single_place_is_that_place() -> None:
+    heatmap = np.zeros((5, 8))
+    heatmap[3, 6] = 1e-9
+    assert heatmap_box(heatmap) == (6, 3, 7, 4)
+
+
+def test_only_evidence_for_the_target_is_in_the_box() -> None:
+    heatmap = np.full((5, 8), -9.0)
+    heatmap[1:3, 2:6] = 1
+    assert heatmap_box(heatmap) == (2, 1, 6, 3)
+
+
+def test_what_is_not_finite_is_in_no_box() -> None:
+    heatmap = np.zeros((5, 8))
+    heatmap[0, 0], heatmap[0, 1], heatmap[4, 7] = np.nan, np.inf, 1
+    assert heatmap_box(heatmap) == (7, 4, 8, 5)
+
+
+@pytest.mark.parametrize(
+    ("heatmap", "threshold"),
+    [(np.zeros((5, 8)), 0.15), (np.full((5, 8), -1.0), 0.15), (np.full((2, 2), np.nan), 0.15), (np.ones((5, 8)), 1.0)],
+    ids=["zeros", "evidence against", "NaN", "nothing over the threshold"],
+)
+def test_without_a_part_there_is_no_box(heatmap: NDArray[Any], threshold: float) -> None:
+    assert heatmap_box(heatmap, threshold) is None
 
 
 ENDS = {
@@ -237,6 +314,69 @@ def test_a_region_smaller_than_a_pixel_is_still_seen(
     assert (drawn == 255).any()
 
 
+def masked(*shape: int, box: tuple[int, int, int, int]) -> Floats:
+    """1 in a box (left, top, right, bottom), else 0."""
+    mask = np.zeros(shape, dtype=np.float32)
+    left, top, right, bottom = box
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def test_a_cutout_shows_what_the_mask_keeps_and_darkens_the_rest() -> None:
+    drawn = np.asarray(cutout(PICTURE, masked(40, 60, box=(20, 10, 40, 30)), (0, 0, 60, 40)))
+    kept = np.zeros((40, 60), dtype=bool)
+    kept[10:30, 20:40] = True
+    edge = np.zeros((40, 60), dtype=bool)
+    edge[9:31, 19:41] = True
+    edge &= ~kept
+    assert (drawn[kept] == [200, 100, 50]).all()
+    assert (drawn[edge] == ImageColor.getrgb(OUTLINE)).all()
+    assert (drawn[~kept & ~edge] == (np.array([200, 100, 50]) * OUTSIDE_BRIGHTNESS).astype(int)).all()
+
+
+def test_a_mask_lies_where_its_region_is() -> None:
+    drawn = np.asarray(cutout(PICTURE, np.ones((7, 7)), REGION))
+    assert (drawn[5:35, 10:50] == [200, 100, 50]).all()
+    assert not (drawn == [200, 100, 50]).all(axis=2)[np.r_[0:5, 35:40]].any()
+    assert not (drawn == [200, 100, 50]).all(axis=2)[:, np.r_[0:10, 50:60]].any()
+
+
+def test_an_empty_mask_darkens_the_whole_picture_and_has_no_outline() -> None:
+    drawn = np.asarray(cutout(PICTURE, np.zeros((7, 7)), (0, 0, 60, 40)))
+    assert (drawn == (np.array([200, 100, 50]) * OUTSIDE_BRIGHTNESS).astype(int)).all()
+
+
+def test_a_mask_of_everything_leaves_the_picture_alone() -> None:
+    drawn = cutout(PICTURE, np.ones((7, 7)), (0, 0, 60, 40))
+    assert drawn.tobytes() == PICTURE.tobytes()
+
+
+def test_the_picture_of_a_cutout_stays_what_it_is() -> None:
+    picture = PICTURE.copy()
+    cutout(picture, masked(7, 7, box=(2, 2, 5, 5)), REGION)
+    assert picture.tobytes() == PICTURE.tobytes()
+
+
+@pytest.mark.parametrize("size", [(60, 40), (450, 300), (1600, 1200)])
+def test_the_outline_is_as_wide_as_the_picture_is_large(size: tuple[int, int]) -> None:
+    mask = to_heatmap(noise(1, 9, 9), 224, 224) > 0
+    picture = Image.new("RGB", size)
+    drawn = np.asarray(cutout(picture, mask.astype(np.float32), (0, 0, *size)))
+    kept = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
+    kept = kept.point(lambda value: 255 * (value > 127))
+    width = max(1, min(size) // 150)
+    expected = ImageChops.subtract(kept.filter(ImageFilter.MaxFilter(2 * width + 1)), kept)
+    assert np.array_equal((drawn == ImageColor.getrgb(OUTLINE)).all(axis=2), np.asarray(expected) > 0)
+
+
+def test_the_cutout_of_a_large_photograph_takes_no_longer_than_reading_it() -> None:
+    picture = Image.new("RGB", (6000, 4000))
+    started = time.perf_counter()
+    cutout(picture, masked(224, 224, box=(50, 50, 150, 150)), (0, 0, 6000, 4000))
+    # A second or two; a filter that looks at every pixel's neighbourhood takes minutes.
+    assert time.perf_counter() - started < 20
+
+
 TILE = Tile(Image.new("RGB", (50, 40), "red"), "caption", "note")
 
 
@@ -285,3 +425,35 @@ def test_titles_stand_above_their_columns() -> None:
     assert head[MARGIN : MARGIN + 100].any()
     assert head[2 * MARGIN + 100 :].any()
     assert not head[:MARGIN].any()
+
+
+def panels(count: int) -> list[Panel]:
+    """Of different colours."""
+    pictures = [Image.new("RGB", (50, 40), (number, 0, 255)) for number in range(count)]
+    return [Panel(picture, "saliency", "", f"class {number}") for number, picture in enumerate(pictures)]
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "rows"), [(0, 1, 1), (1, 2, 1), (3, 4, 1), (4, 4, 2), (7, 4, 2), (8, 4, 3), (32, 4, 9)]
+)
+def test_a_comparison_has_rows_of_up_to_four_with_the_picture_first(count: int, columns: int, rows: int) -> None:
+    sheet = comparison_sheet(Image.new("RGB", (50, 40), "red"), "tabby 90.0%", panels(count))
+    assert sheet.width == MARGIN + columns * (320 + MARGIN)
+    assert sheet.height == MARGIN + rows * (214 + CAPTION_HEIGHT + MARGIN)
+    pixels = np.asarray(sheet)
+    assert (pixels == [255, 0, 0]).all(axis=2)[: MARGIN + 214, : MARGIN + 320].sum() == 50 * 40
+    for number in range(count):
+        row, column = divmod(number + 1, 4)
+        top, left = MARGIN + row * (214 + CAPTION_HEIGHT + MARGIN), MARGIN + column * (320 + MARGIN)
+        cell = pixels[top : top + 214, left : left + 320]
+        assert (cell == [number, 0, 255]).all(axis=2).sum() == 50 * 40, f"panel {number}"
+
+
+def test_a_panel_says_its_role_target_method_and_layer() -> None:
+    picture = Image.new("RGB", (50, 40))
+    whole = Panel(picture, "grad_cam", "layer4", "tabby 17.0%", "truth")
+    expected = [[Tile(picture, "lynx 50.0%"), Tile(picture, "truth: tabby 17.0%", "grad_cam, layer4")]]
+    assert comparison_sheet(picture, "lynx 50.0%", [whole]).tobytes() == contact_sheet(expected).tobytes()
+    short = Panel(picture, "saliency", "", "tabby 17.0%")
+    expected = [[Tile(picture), Tile(picture, "tabby 17.0%", "saliency")]]
+    assert comparison_sheet(picture, "", [short]).tobytes() == contact_sheet(expected).tobytes()

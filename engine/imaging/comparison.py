@@ -1,0 +1,35 @@
+"""Several explanations of one picture, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
+
+COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One explanation, drawn over the picture."""
+
+    drawing: Image.Image
+    method: str
+    layer: str
+    """The layer that the method looked at; empty for none."""
+    target: str
+    """What is explained, in words."""
+    role: str = ""
+    """What it is on the sheet, such as "truth"; empty for nothing in particular."""
+
+
+def comparison_sheet(picture: Image.Image, title: str, panels: Sequence[Panel]) -> Image.Image:
+    """The picture, under it `title`, then every explanation with what it is for; rows of up to four."""
+    tiles = [Tile(picture, title)]
+    for panel in panels:
+        how = f"{panel.method}, {panel.layer}" if panel.layer else panel.method
+        caption = f"{panel.role}: {panel.target}" if panel.role else panel.target
+        tiles.append(Tile(panel.drawing, caption, how))
+    columns = min(COLUMNS, len(tiles))
+    return contact_sheet([tiles[start : start + columns] for start in range(0, len(tiles), columns)])
