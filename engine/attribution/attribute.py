@@ -8,27 +8,49 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from convscope.engine.attribution.method import TOP_CLASS
+from convscope.engine.attribution.batch import Batch, Progress, unwatched
+from convscope.engine.attribution.explain import explain
+from convscope.engine.attribution.method import Attribution
 from convscope.engine.attribution.methods import find_method
+from convscope.engine.attribution.target import ClassTarget, Target, Targets
 from convscope.engine.errors import InvalidInput
+from convscope.engine.models.preprocessing import Preprocessing
 
 _locks: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()
 
-Targets = int | Sequence[int] | Tensor | None
+Asked = int | Target | Sequence[int | Target] | Tensor | None
+"""What is explained: a class or a Target for each image, one for all, or None for the class with the highest score."""
 
 
-def attribute(module: nn.Module, images: Tensor, targets: Targets, method: str, **parameters: Any) -> Tensor:
+def attribute(module: nn.Module, images: Tensor, targets: Asked, method: str, /, **parameters: Any) -> Tensor:
+    """Explain a batch of images with one method: attribute_fully() without what the pass gave beside the values."""
+    return attribute_fully(module, images, targets, method, **parameters).values
+
+
+def attribute_fully(
+    module: nn.Module,
+    images: Tensor,
+    targets: Asked,
+    method: str,
+    /,
+    *,
+    preprocessing: Preprocessing | None = None,
+    progress: Progress = unwatched,
+    **parameters: Any,
+) -> Attribution:
     """Explain a batch of images with one method.
 
     module: any network that gives class scores [N, classes]; use it in evaluation mode.
     images: float [N, 3, H, W], preprocessed as the network expects.
-    targets: a class for each image (sequence or int64 tensor), one class for all, or None for the class with the
-        highest score.
+    targets: a class or a Target for each image (sequence or int64 tensor), one for all, or None for the class with the
+        highest score. They read the same output: scores, or one layer.
     method: a name of methods.METHODS; `parameters` are its own.
+    preprocessing: what made the images of pixels, for methods that fill in a colour; None: as torchvision does.
+    progress: told (done, in all) before each internal batch of a long method; what it raises ends the call.
 
-    Returns the signed attributions, [N, ...] in the method's own shape. The module is as before afterwards, also
-    after an error; calls from several threads on one module take turns.
+    The attribution's values are signed, [N, channels, height, width] in the method's own shape. The module is as before
+    afterwards, also after an error; calls from several threads on one module take turns.
 
     Raises UnknownName, InvalidParameter, InvalidInput, MethodUnsupported.
     """
@@ -39,14 +61,30 @@ def attribute(module: nn.Module, images: Tensor, targets: Targets, method: str, 
     with torch.inference_mode(False), _turn(module):
         if images.is_inference():
             images = images.clone()
-        classes = _targets(targets, images)
-        return found.attribute(module, images, classes, checked).values
+        asked = _targets(targets, len(images))
+        batch = Batch(module, images.detach(), asked, preprocessing or Preprocessing(), progress)
+        return explain(batch, found, checked)
 
 
-def _targets(targets: Targets, images: Tensor) -> Tensor:
-    count = images.shape[0]
+def _targets(targets: Asked, count: int) -> Targets:
     if targets is None:
-        return torch.full((count,), TOP_CLASS, device=images.device)
+        return Targets((ClassTarget(),) * count)
+    if isinstance(targets, Target):
+        return Targets((targets,) * count)
+    if isinstance(targets, Sequence) and any(isinstance(target, Target) for target in targets):
+        each = tuple(
+            target if isinstance(target, Target) else ClassTarget(tuple(_classes(target, 1))) for target in targets
+        )
+        if len(each) != count:
+            raise InvalidInput(f"{count} images, but {len(each)} targets", field="targets")
+        if len({Targets.kind(target) for target in each}) > 1:
+            message = "the targets of one call read one output: scores, probabilities, or the same layer"
+            raise InvalidInput(message, field="targets")
+        return Targets(each)
+    return Targets(tuple(ClassTarget((index,)) for index in _classes(targets, count)))
+
+
+def _classes(targets: Any, count: int) -> list[int]:
     try:
         classes = torch.as_tensor(targets)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -57,7 +95,7 @@ def _targets(targets: Targets, images: Tensor) -> Tensor:
         raise InvalidInput(f"{count} images, but targets of shape {list(classes.shape)}", field="targets")
     if (classes < 0).any():
         raise InvalidInput("a target is negative", field="targets", reason="UNKNOWN_CLASS")
-    return classes.to(images.device, torch.int64).expand(count).clone()
+    return [int(index) for index in classes.expand(count).tolist()]
 
 
 def _turn(module: nn.Module) -> threading.Lock:

@@ -1,51 +1,72 @@
 """What a method is, and what it gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from convscope.engine.attribution.batch import Batch
+from convscope.engine.attribution.evidence import Evidence, Need
 from convscope.engine.attribution.parameters import Parameters
-from convscope.engine.errors import InvalidInput
-from convscope.engine.models.layers import LayerMap
+from convscope.engine.attribution.segmentation import Segmentation
+from convscope.engine.attribution.target import Targets
+from convscope.engine.imaging.heatmap import Reduction
 
-TOP_CLASS = -1
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attribution:
     """A batch of explanations, with what the pass gave anyway."""
 
     values: Tensor
-    """Signed, [N, ...]; what follows N is the method's own shape."""
+    """Signed, [N, channels, height, width]: 3 at the images' size for methods that tell the colours apart, 1 at it for
+    those that do not, 1 at the layer's for those that look at a layer."""
     scores: Tensor
     """The class scores before the softmax, [N, classes]."""
-    targets: Tensor
-    """The class that each explanation is for, int64 [N]."""
+    targets: Targets
+    """What each explanation is for, the top class named."""
+    explained: Tensor
+    """What the targets are for each image, [N]."""
+    convergence_error: Tensor | None = None
+    """By how much the sum of the attribution misses what it should sum to, [N]; None: it promises no sum."""
+    segmentations: Sequence[Segmentation] = ()
+    """Of `segment`, one for each image."""
 
 
 @dataclass(frozen=True)
-class Method:
-    """A way to ask which pixels matter.
+class PassMethod:
+    """A method that needs one forward pass and at most one backward pass; it may share them with others."""
 
-    `attribute` takes (module, images [N, 3, H, W], targets int64 [N], parameters). A target of TOP_CLASS means the
-    class with the highest score. It changes nothing in the module that outlives the call.
-    """
-
-    attribute: Callable[[nn.Module, Tensor, Tensor, Any], Attribution]
+    function: Callable[[Evidence, Any], Tensor]
+    """The values, [N, channels, height, width]."""
     parameters: type[Parameters]
-    layer: Callable[[LayerMap, Any], str] | None = None
-    """The layer that it will look at, checked before a pass; None for a method that looks at none."""
+    needs: tuple[Need, ...]
+    reduction: Reduction = "sum"
+
+    @property
+    def looks_at_layer(self) -> bool:
+        return any(need.of_layer for need in self.needs)
+
+    @property
+    def to_pixels(self) -> bool:
+        """Whether it takes gradients by the pixels. They are steep: rounding that turns one ReLU over can be seen."""
+        return not {Need.GRADIENT, Need.DECONVNET, Need.GUIDED}.isdisjoint(self.needs)
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether it looks at a gradient."""
+        return not {Need.ACTIVATION, Need.ATTENTION}.issuperset(self.needs)
 
 
-def select(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The targets with TOP_CLASS resolved, and the sum of their scores, from which one backward pass gives every
-    image's own gradient."""
-    resolved = torch.where(targets == TOP_CLASS, scores.detach().argmax(dim=1), targets)
-    lowest, highest = torch.aminmax(resolved)
-    if lowest < 0 or highest >= scores.shape[1]:
-        message = f"a class is out of range; the network has classes 0 to {scores.shape[1] - 1}"
-        raise InvalidInput(message, field="targets", reason="UNKNOWN_CLASS")
-    return resolved, scores.gather(1, resolved.unsqueeze(1)).sum()
+@dataclass(frozen=True)
+class ScanMethod:
+    """A method that runs many changed versions of a picture, in batches that the memory sets."""
+
+    function: Callable[[Batch, Any], Attribution]
+    parameters: type[Parameters]
+    reduction: Reduction = "sum"
+    to_pixels: bool = False
+    """Whether it takes gradients by the pixels. They are steep: rounding that turns one ReLU over can be seen."""
+
+
+Method = PassMethod | ScanMethod

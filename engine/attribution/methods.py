@@ -3,15 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
-from convscope.engine.attribution.grad_cam import GradCamParameters, grad_cam, grad_cam_layer
-from convscope.engine.attribution.method import Method
+from convscope.engine.attribution.ablation_cam import AblationCamParameters, ablation_cam
+from convscope.engine.attribution.deep_lift import DeepLiftParameters, deep_lift
+from convscope.engine.attribution.integrated_gradients import IntegratedGradientsParameters, integrated_gradients
+from convscope.engine.attribution.method import Method, ScanMethod
+from convscope.engine.attribution.occlusion import OcclusionParameters, occlusion
 from convscope.engine.attribution.parameters import Parameters
-from convscope.engine.attribution.saliency import SaliencyParameters, saliency
+from convscope.engine.attribution.pass_methods import PASS_METHODS
+from convscope.engine.attribution.rise import RiseParameters, rise
+from convscope.engine.attribution.score_cam import ScoreCamParameters, score_cam
+from convscope.engine.attribution.segment import SegmentParameters, segment
+from convscope.engine.attribution.smooth_grad import SmoothGradParameters, smooth_grad
+from convscope.engine.attribution.var_grad import VarGradParameters, var_grad
 from convscope.engine.errors import UnknownName
 
 METHODS: Mapping[str, Method] = {
-    "saliency": Method(saliency, SaliencyParameters),
-    "grad_cam": Method(grad_cam, GradCamParameters, grad_cam_layer),
+    **PASS_METHODS,
+    "integrated_gradients": ScanMethod(integrated_gradients, IntegratedGradientsParameters, to_pixels=True),
+    "deep_lift": ScanMethod(deep_lift, DeepLiftParameters, to_pixels=True),
+    "smooth_grad": ScanMethod(smooth_grad, SmoothGradParameters, "largest", to_pixels=True),
+    "var_grad": ScanMethod(var_grad, VarGradParameters, "largest", to_pixels=True),
+    "score_cam": ScanMethod(score_cam, ScoreCamParameters),
+    "ablation_cam": ScanMethod(ablation_cam, AblationCamParameters),
+    "occlusion": ScanMethod(occlusion, OcclusionParameters),
+    "rise": ScanMethod(rise, RiseParameters),
+    "segment": ScanMethod(segment, SegmentParameters, to_pixels=True),
 }
 
 

@@ -1,16 +1,22 @@
 """What the parameters of every method have in common."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from convscope.engine.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from convscope.engine.models.layers import LayerMap
+
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Parameters(BaseModel):
     """Frozen and strict: the one place where a method's parameters are checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
@@ -26,3 +32,33 @@ class Parameters(BaseModel):
             else:
                 message = f"{field}: {first['msg']}"
             raise InvalidParameter(message, field=field) from error
+
+    def looks_at(self, layers: "LayerMap") -> str:
+        """The layer that the method will look at; empty for none. Raises as LayerMap.spatial()."""
+        return ""
+
+
+class LayerParameters(Parameters):
+    """Parameters of a method that looks at a layer."""
+
+    layer: str | None = None
+    """A layer with a grid of places; None: the last one of the network that is no mere pooling."""
+
+    def looks_at(self, layers: "LayerMap") -> str:
+        return layers.spatial(self.layer)
+
+
+class ClassActivationParameters(LayerParameters):
+    """Parameters of a method that adds up the channels of a layer."""
+
+    relu: bool = True
+    """Keep evidence for the target only, as the papers do."""
+
+
+Color = Annotated[
+    tuple[
+        Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]
+    ],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+]
+"""Red, green and blue, 0 to 1."""

@@ -1,7 +1,5 @@
 """Grad-CAM weights the channels of a layer by the mean of their gradient."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -11,17 +9,18 @@ from torch import Tensor, nn
 from torchcam.methods import GradCAM
 
 from convscope.engine import attribute
-from convscope.engine.models.model import Model
+from tests.engine.reference import (
+    SUGGESTED,
+    TARGETS,
+    Inputs,
+    Load,
+    Shows,
+    assert_same_where_there_is_evidence,
+    runs_of,
+    show,
+)
 from tests.engine.rounding import assert_same_but_rounding, differs
 
-SUGGESTED = {
-    "alexnet": "features.11",
-    "vgg16": "features.29",
-    "resnet18": "layer4",
-    "resnet101": "layer4",
-    "densenet121": "features",
-    "efficientnet_lite0": "head",
-}
 OTHERS = [
     ("alexnet", "features.0"),
     ("vgg16", "features.28"),  # a ReLU in place follows
@@ -35,35 +34,10 @@ OTHERS = [
     ("densenet121", "features.denseblock2"),
     ("efficientnet_lite0", "head.conv"),
     ("efficientnet_lite0", "blocks.5"),
+    ("googlenet", "inception4c.branch2"),
+    ("vit_b_16", "encoder.layers.encoder_layer_6"),
 ]
-TARGETS = [281, 3]
-
-Load = Callable[[str], Model]
-Inputs = Callable[[Model], Tensor]
-every_layer = pytest.mark.parametrize(("network", "layer"), [*SUGGESTED.items(), *OTHERS])
-
-
-def runs_of(module: nn.Module, layer: str, image: Tensor, target: int) -> list[tuple[Tensor, Tensor]]:
-    """Activation and gradient of every run of a layer, each [channels, h, w], by a full graph and a backward pass."""
-    activations: list[Tensor] = []
-
-    def keep(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        kept = output.clone()
-        kept.retain_grad()
-        activations.append(kept)
-        return kept.clone()
-
-    handle = module.get_submodule(layer).register_forward_hook(keep)
-    try:
-        scores = module(image.unsqueeze(0).clone().requires_grad_())
-        scores[0, target].backward()
-    finally:
-        handle.remove()
-    runs = []
-    for activation in activations:
-        assert activation.grad is not None
-        runs.append((activation.detach()[0], activation.grad[0]))
-    return runs
+WITHOUT_TOKENS = {network: layer for network, layer in SUGGESTED.items() if network != "vit_b_16"}
 
 
 def weighted_sum(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -73,24 +47,26 @@ def weighted_sum(activation: Tensor, gradient: Tensor) -> Tensor:
     for k in range(channels):
         alpha = gradient[k].double().sum() / (height * width)
         total += alpha * activation[k].double()
-    return total
+    return total.unsqueeze(0)
 
 
 def paper(module: nn.Module, layer: str, images: Tensor, targets: list[int]) -> Tensor:
-    """Grad-CAM before its ReLU, one image after the other: [N, h, w]."""
-    pairs = zip(images, targets, strict=True)
-    return torch.stack([weighted_sum(*runs_of(module, layer, image, target)[-1]) for image, target in pairs])
+    """Grad-CAM before its ReLU, one image after the other: [N, 1, h, w]."""
+    shown = [show(module, layer, image, target) for image, target in zip(images, targets, strict=True)]
+    return torch.stack([weighted_sum(one.activation, one.gradient) for one in shown])
 
 
-def assert_same_where_there_is_evidence(found: Tensor, expected: Tensor) -> None:
-    """Random weights may find no evidence at all in an image, which is then all zero; not in every image."""
-    evident = expected.flatten(1).any(dim=1)
-    assert evident.any()
-    assert torch.equal(found.flatten(1).any(dim=1), evident)
-    assert_same_but_rounding(found[evident], expected[evident])
+@pytest.mark.parametrize("network", SUGGESTED)
+def test_without_a_layer_it_is_the_papers_map_of_the_suggested_one(
+    network: str, load: Load, inputs: Inputs, shown: Shows
+) -> None:
+    model = load(network)
+    expected = torch.stack([weighted_sum(one.activation, one.gradient) for one in shown(network)])
+    found = attribute(model.module, inputs(model)[:2], TARGETS, "grad_cam", relu=False)
+    assert_same_but_rounding(found, expected)
 
 
-@every_layer
+@pytest.mark.parametrize(("network", "layer"), OTHERS)
 def test_it_is_the_papers_map_for_every_image_of_a_batch(network: str, layer: str, load: Load, inputs: Inputs) -> None:
     model = load(network)
     images = inputs(model)[:2]
@@ -99,24 +75,24 @@ def test_it_is_the_papers_map_for_every_image_of_a_batch(network: str, layer: st
     assert_same_but_rounding(found, expected)
 
 
-@every_layer
+@pytest.mark.parametrize(("network", "layer"), [*WITHOUT_TOKENS.items(), *OTHERS[:-1]])
 def test_without_relu_it_is_captums(network: str, layer: str, load: Load, inputs: Inputs) -> None:
     model = load(network)
     images = inputs(model)[:2]
     captum = LayerGradCam(model.module, model.module.get_submodule(layer))
-    expected = captum.attribute(images.clone().requires_grad_(), target=TARGETS).detach().squeeze(1)
+    expected = captum.attribute(images.clone().requires_grad_(), target=TARGETS).detach()
     found = attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False)
     assert_same_but_rounding(found, expected)
 
 
-@pytest.mark.parametrize(("network", "layer"), SUGGESTED.items())
+@pytest.mark.parametrize(("network", "layer"), WITHOUT_TOKENS.items())
 def test_with_relu_it_is_captums(network: str, layer: str, load: Load, inputs: Inputs) -> None:
     model = load(network)
     images = inputs(model)[:2]
     captum = LayerGradCam(model.module, model.module.get_submodule(layer))
     expected = captum.attribute(images.clone().requires_grad_(), target=TARGETS, relu_attributions=True)
     assert_same_where_there_is_evidence(
-        attribute(model.module, images, TARGETS, "grad_cam", layer=layer), expected.detach().squeeze(1)
+        attribute(model.module, images, TARGETS, "grad_cam", layer=layer), expected.detach()
     )
 
 
@@ -132,18 +108,8 @@ def test_with_relu_it_is_torchcams(network: str, layer: str, load: Load, inputs:
         scores = model.module(images.clone().requires_grad_())
         (expected,) = extractor(class_idx=TARGETS, scores=scores, normalized=False)
     assert_same_where_there_is_evidence(
-        attribute(model.module, images, TARGETS, "grad_cam", layer=layer), expected.detach()
+        attribute(model.module, images, TARGETS, "grad_cam", layer=layer), expected.detach().unsqueeze(1)
     )
-
-
-@pytest.mark.parametrize("network", SUGGESTED)
-def test_without_a_layer_it_looks_at_the_suggested_one(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    found = attribute(model.module, images, TARGETS, "grad_cam", relu=False)
-    named = attribute(model.module, images, TARGETS, "grad_cam", layer=SUGGESTED[network], relu=False)
-    assert named.any()
-    assert torch.equal(found, named)
 
 
 def test_the_relu_keeps_evidence_for_the_class_only(load: Load, inputs: Inputs) -> None:
@@ -155,7 +121,16 @@ def test_the_relu_keeps_evidence_for_the_class_only(load: Load, inputs: Inputs) 
     assert_same_but_rounding(found, signed.clamp(min=0))
 
 
-@pytest.mark.parametrize(("network", "layer"), [*SUGGESTED.items(), ("resnet18", "conv1")])
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        ("alexnet", "features.11"),
+        ("resnet18", "conv1"),
+        ("densenet121", "features"),
+        ("efficientnet_lite0", "head"),
+        ("vit_b_16", SUGGESTED["vit_b_16"]),
+    ],
+)
 def test_batched_and_alone_give_the_same(network: str, layer: str, load: Load, inputs: Inputs) -> None:
     model = load(network)
     images = inputs(model)[:2]
@@ -188,8 +163,8 @@ def test_without_a_target_the_top_class_of_each_image_is_explained(load: Load, i
 def test_the_activation_is_taken_before_an_operation_in_place(layer: str, load: Load, inputs: Inputs) -> None:
     model = load("densenet121")
     images = inputs(model)[:2]
-    ((activation, gradient),) = runs_of(model.module, layer, images[0], TARGETS[0])
-    overwritten = weighted_sum(activation.relu(), gradient)
+    shown = show(model.module, layer, images[0], TARGETS[0])
+    overwritten = weighted_sum(shown.activation.relu(), shown.gradient)
     (found,) = attribute(model.module, images[:1], TARGETS[:1], "grad_cam", layer=layer, relu=False)
     assert differs(found, overwritten)
 
@@ -200,7 +175,7 @@ def test_of_a_layer_that_runs_twice_the_last_run_counts(layer: str, load: Load, 
     images = inputs(model)[:2]
     found = attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False)
     assert_same_but_rounding(found, paper(model.module, layer, images, TARGETS))
-    first, _ = runs_of(model.module, layer, images[0], TARGETS[0])
+    first, _ = runs_of(model.module, layer, images[0].clone().requires_grad_(), TARGETS[0])
     assert differs(found[0], weighted_sum(*first))
 
 
@@ -222,5 +197,43 @@ def test_beside_a_cup_the_evidence_for_a_cat_lies_on_the_cat(
         (cat_on_the_left, not cat_on_the_left),
         strict=True,
     ):
-        left, right = found[:, :3].sum(), found[:, 4:].sum()
+        left, right = found[0, :, :3].sum(), found[0, :, 4:].sum()
         assert left > 3 * right if lies_left else right > 3 * left
+
+
+@pytest.mark.parametrize("network", ["resnet18", "efficientnet_lite0"])
+def test_counterfactual_it_is_the_evidence_against_the_target(network: str, load: Load, inputs: Inputs) -> None:
+    """Equation 3: alpha_k = mean_ij -dS/dA^k_ij."""
+    model = load(network)
+    images = inputs(model)[:2]
+    signed = paper(model.module, SUGGESTED[network], images, TARGETS)
+    found = attribute(model.module, images, TARGETS, "grad_cam", counterfactual=True)
+    assert_same_where_there_is_evidence(found, (-signed).clamp(min=0))
+    both = attribute(model.module, images, TARGETS, "grad_cam") - found
+    assert_same_but_rounding(both, signed)
+    assert_same_but_rounding(
+        attribute(model.module, images, TARGETS, "grad_cam", counterfactual=True, relu=False), -signed
+    )
+
+
+def test_of_vit_each_place_is_the_token_of_its_patch(load: Load, inputs: Inputs) -> None:
+    """The class token has no place; the 15th patch begins the second row."""
+    model = load("vit_b_16")
+    images, layer = inputs(model)[:1], SUGGESTED["vit_b_16"]
+    ((activation, gradient),) = runs_of(model.module, layer, images[0].clone().requires_grad_(), 3)
+    alpha = gradient[1:].double().mean(dim=0)
+    found = attribute(model.module, images, 3, "grad_cam", relu=False)
+    assert found.shape == (1, 1, 14, 14)
+    expected = activation[1:].double() @ alpha
+    assert_same_but_rounding(found[:, 0, 1, 0], expected[14].view(1))
+    assert_same_but_rounding(found.flatten(1), expected.unsqueeze(0))
+
+
+def test_of_swin_the_channels_stand_last(load: Load, inputs: Inputs) -> None:
+    model = load("swin_t")
+    images, layer = inputs(model)[:1], "features.5.1"
+    ((activation, gradient),) = runs_of(model.module, layer, images[0].clone().requires_grad_(), 3)
+    assert activation.shape == (14, 14, 384)
+    found = attribute(model.module, images, 3, "grad_cam", layer=layer, relu=False)
+    expected = weighted_sum(activation.permute(2, 0, 1), gradient.permute(2, 0, 1))
+    assert_same_but_rounding(found, expected.unsqueeze(0))
