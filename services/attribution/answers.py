@@ -1,52 +1,95 @@
 """Results to messages of the contract."""
 
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
-from convscope.engine.imaging.heatmap import to_heatmap
+from convscope.engine.attribution.segmentation import Segmentation
+from convscope.engine.attribution.target import ClassTarget, Target, UnitTarget
+from convscope.engine.imaging.comparison import Panel, comparison_sheet
+from convscope.engine.imaging.cutout import cutout
+from convscope.engine.imaging.heatmap import Reduction, to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.engine.models.labels import Labels
 from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Region
-from convscope.services.attribution.executor import Result
 from convscope.services.attribution.pictures import Picture
-from convscope.services.attribution.requests import Question
+from convscope.services.attribution.requests import PRECISIONS, Order
 from convscope.services.attribution.tensors import to_tensor
-from convscope.v1 import image_pb2, model_service_pb2
-from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, Overlay
+from convscope.services.attribution.work import Answer, Result
+from convscope.v1 import attribution_service_pb2, image_pb2, model_service_pb2
+from convscope.v1.attribution_service_pb2 import AttributeResponse, Overlay
 from convscope.v1.prediction_pb2 import Prediction
+from convscope.v1.segmentation_pb2 import Box, Outline
+from convscope.v1.segmentation_pb2 import Segmentation as SegmentationMessage
 
+REDUCTIONS: Mapping[Reduction, attribution_service_pb2.Reduction] = {
+    "sum": attribution_service_pb2.REDUCTION_SUM,
+    "largest": attribution_service_pb2.REDUCTION_LARGEST,
+}
 JPEG_QUALITY = 90
 
 
-def to_response(
-    request: AttributeRequest, question: Question, model: Model, picture: Picture, result: Result, *, precision: str
-) -> AttributeResponse:
-    """The answer to an AttributeRequest, with what it asked for."""
-    assert result.values is not None
+def to_response(order: Order, number: int, model: Model, picture: Picture, result: Result) -> AttributeResponse:
+    """The answer to one ask of an order."""
+    ask, answer, form = order.task.asks[number], result.answers[number], order.form
     height, width = model.preprocessing.height, model.preprocessing.width
     probabilities = softmax(result.scores)
     response = AttributeResponse(
-        attribution=to_tensor(result.values, request.data_type),
-        target=_prediction(result.target, result.scores, probabilities, model.labels),
-        predictions=to_predictions(result.scores, model.labels, question.top_k),
+        attribution=to_tensor(answer.values, form.data_type),
+        predictions=to_predictions(result.scores, model.labels, form.top_k),
         region=to_region(picture.region),
-        layer=question.layer,
+        layer=ask.layer,
         input_height=height,
         input_width=width,
-        precision=precision,
+        precision=PRECISIONS[order.task.precision],
+        target_name=target_name(answer.target, model.labels),
+        explained=answer.explained,
+        convergence_error=answer.convergence_error,
+        reduction=REDUCTIONS[ask.method.reduction],
     )
-    if request.heatmap or request.HasField("overlay"):
-        heatmap = to_heatmap(result.values, height, width)
-        if request.heatmap:
-            response.heatmap.CopyFrom(to_tensor(heatmap, request.data_type))
-        if request.HasField("overlay"):
-            response.overlay = _draw(request.overlay, heatmap, picture)
+    if isinstance(answer.target, ClassTarget):
+        target = _prediction(answer.target.classes[0], result.scores, probabilities, model.labels)
+        response.target.CopyFrom(target)
+    if answer.segmentation is not None:
+        response.segmentation.CopyFrom(_to_segmentation(answer.segmentation))
+    if form.heatmap or form.overlay:
+        heatmap = to_heatmap(answer.values, height, width, ask.method.reduction)
+        if form.heatmap:
+            response.heatmap.CopyFrom(to_tensor(heatmap, form.data_type))
+        if form.overlay:
+            response.overlay = _to_file(_draw(form.overlay, answer, heatmap, picture), form.overlay)
     return response
+
+
+def to_sheet(
+    order: Order, model: Model, picture: Picture, result: Result, responses: Sequence[AttributeResponse]
+) -> bytes:
+    """The picture and the answers to all asks on one labelled sheet, a file."""
+    options, preprocessing = order.form.contact_sheet, model.preprocessing
+    assert options is not None
+    assert picture.original is not None
+    panels = []
+    for ask, role, answer, response in zip(order.task.asks, order.roles, result.answers, responses, strict=True):
+        heatmap = to_heatmap(answer.values, preprocessing.height, preprocessing.width, ask.method.reduction)
+        drawing = _draw(options, answer, heatmap, picture)
+        panels.append(Panel(drawing, ask.method_name, ask.layer, _words(response), role))
+    best = to_predictions(result.scores, model.labels, 1)[0]
+    sheet = comparison_sheet(picture.original, f"{best.label} {best.probability:.1%}", panels)
+    return _to_file(sheet, options)
+
+
+def target_name(target: Target, labels: Labels) -> str:
+    """A target in words: "tabby", "tabby + tiger cat - lynx", "layer4[12]", "layer4[12, 3, 4]"."""
+    if isinstance(target, UnitTarget):
+        return f"{target.layer}[{', '.join(map(str, (target.channel, *(target.place or ()))))}]"
+    plus = " + ".join(labels[index] for index in target.classes)
+    return " - ".join([plus, *(labels[index] for index in target.minus)])
 
 
 def to_predictions(scores: NDArray[np.float32], labels: Labels, top_k: int) -> list[Prediction]:
@@ -89,15 +132,40 @@ def _prediction(index: int, scores: NDArray[np.float32], probabilities: NDArray[
     return Prediction(index=index, label=labels[index], score=scores[index], probability=probabilities[index])
 
 
-def _draw(options: Overlay, heatmap: NDArray[np.float32], picture: Picture) -> bytes:
+def _words(response: AttributeResponse) -> str:
+    """What was explained, with its probability where it is one class."""
+    target = response.target
+    single = response.HasField("target") and response.target_name == target.label
+    return f"{target.label} {target.probability:.1%}" if single else response.target_name
+
+
+def _to_segmentation(found: Segmentation) -> SegmentationMessage:
+    return SegmentationMessage(
+        box=_to_box(found.box),
+        outlines=[Outline(x=[x for x, _ in outline], y=[y for _, y in outline]) for outline in found.outlines],
+        heatmap_box=_to_box(found.heatmap_box),
+        note=found.note,
+    )
+
+
+def _to_box(box: tuple[int, int, int, int] | None) -> Box | None:
+    return None if box is None else Box(left=box[0], top=box[1], right=box[2], bottom=box[3])
+
+
+def _draw(options: Overlay, answer: Answer, heatmap: NDArray[np.float32], picture: Picture) -> PillowImage.Image:
     assert picture.original is not None
-    drawing = overlay(
+    if answer.segmentation is not None:
+        return cutout(picture.original, heatmap, picture.region)
+    return overlay(
         picture.original,
         heatmap,
         picture.region,
         opacity=options.opacity if options.HasField("opacity") else OPACITY,
         colormap=options.colormap or "turbo",
     )
+
+
+def _to_file(drawing: PillowImage.Image, options: Overlay) -> bytes:
     file = BytesIO()
     if options.format == Overlay.FORMAT_JPEG:
         drawing.save(file, "JPEG", quality=JPEG_QUALITY)

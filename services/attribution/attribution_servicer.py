@@ -6,32 +6,49 @@ from contextlib import AbstractContextManager
 
 import grpc
 
-from convscope.engine.attribution.method import TOP_CLASS
+from convscope.engine.attribution.batch import Progress, unwatched
+from convscope.engine.errors import ConvscopeError
+from convscope.engine.models.model import Model
+from convscope.engine.models.variants import Precision
 from convscope.services.attribution.admission import Admission
-from convscope.services.attribution.answers import to_predictions, to_region, to_response
+from convscope.services.attribution.answers import to_predictions, to_region, to_response, to_sheet
 from convscope.services.attribution.cache import AnswerCache
-from convscope.services.attribution.executor import Executor, Task, Work
+from convscope.services.attribution.executor import Executor
 from convscope.services.attribution.metrics import ANSWER_SECONDS, ANSWERS, CACHE_ANSWERS
 from convscope.services.attribution.models import LoadedModels
-from convscope.services.attribution.pictures import PictureReader
-from convscope.services.attribution.requests import check_request, check_top_k, model_name
+from convscope.services.attribution.pictures import Picture, PictureReader
+from convscope.services.attribution.requests import (
+    Order,
+    check_attribute,
+    check_compare,
+    check_failure,
+    check_top_k,
+    in_request,
+    model_name,
+)
 from convscope.services.attribution.stream import answer_stream
+from convscope.services.attribution.work import Result, Task, Work
 from convscope.services.common.call import Call
 from convscope.v1.attribution_service_pb2 import (
+    AnalyzeFailureRequest,
+    AnalyzeFailureResponse,
     AttributeRequest,
     AttributeResponse,
     AttributeStreamRequest,
     AttributeStreamResponse,
     ClassifyRequest,
     ClassifyResponse,
+    CompareRequest,
+    CompareResponse,
 )
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceServicer
+from convscope.v1.image_pb2 import Image
 
 CLASSIFICATION = Task()
 
 
 class AttributionServicer(AttributionServiceServicer):
-    """Validates, has the picture decoded, waits for the model's executor, encodes."""
+    """Validates, has the picture decoded, waits for the executor, encodes."""
 
     def __init__(
         self,
@@ -40,13 +57,16 @@ class AttributionServicer(AttributionServiceServicer):
         reader: PictureReader,
         cache: AnswerCache,
         *,
+        precision: Precision,
         queue_limit: int,
         stream_limit: int,
     ) -> None:
+        """precision: of requests that do not say."""
         self._models = models
         self._executor = executor
         self._reader = reader
         self._cache = cache
+        self._precision = precision
         self._calls = Admission(queue_limit, "calls")
         self._streams = Admission(stream_limit, "streams")
 
@@ -59,46 +79,91 @@ class AttributionServicer(AttributionServiceServicer):
     ) -> Iterator[AttributeStreamResponse]:
         call = Call.of(context)
 
-        def answer(request: AttributeRequest) -> AttributeResponse:
-            return self._attribute(request, call, self._calls.wait_for_place(call))
+        def answer(request: AttributeRequest, on_progress: Progress) -> AttributeResponse:
+            return self._attribute(request, call, self._calls.wait_for_place(call), on_progress)
 
         with self._streams.place():
             yield from answer_stream(request_iterator, answer, call)
 
+    def Compare(self, request: CompareRequest, context: grpc.ServicerContext) -> CompareResponse:
+        call, started = Call.of(context), time.perf_counter()
+        model = self._model(request.model)
+        order = check_compare(request, model, self._precision)
+        with self._calls.place():
+            picture, result = self._carry_out(order, model, request.image, call)
+            attributions = [to_response(order, number, model, picture, result) for number in range(len(order.targets))]
+            response = CompareResponse(attributions=attributions)
+            if order.form.contact_sheet:
+                response.contact_sheet = to_sheet(order, model, picture, result, attributions)
+        _count(order, model, started)
+        return response
+
+    def AnalyzeFailure(self, request: AnalyzeFailureRequest, context: grpc.ServicerContext) -> AnalyzeFailureResponse:
+        call, started = Call.of(context), time.perf_counter()
+        model = self._model(request.model)
+        order = check_failure(request, model, self._precision)
+        with self._calls.place():
+            picture, result = self._carry_out(order, model, request.image, call)
+            said, truth = (to_response(order, number, model, picture, result) for number in range(2))
+            response = AnalyzeFailureResponse(correct=said.target.index == truth.target.index, said=said, truth=truth)
+            if order.form.contact_sheet:
+                response.contact_sheet = to_sheet(order, model, picture, result, [said, truth])
+        _count(order, model, started)
+        return response
+
     def Classify(self, request: ClassifyRequest, context: grpc.ServicerContext) -> ClassifyResponse:
         call = Call.of(context)
-        model = self._models.model(model_name(request.model, field="model"))
+        model = self._model(request.model)
         top_k = check_top_k(request.top_k if request.HasField("top_k") else 5)
         with self._calls.place():
             picture = self._reader.read(request.image, model.preprocessing)
             call.check()
-            work = Work(model, CLASSIFICATION, picture.image, TOP_CLASS, call.deadline)
+            work = Work(model, CLASSIFICATION, picture.image, deadline=call.deadline)
             result = call.wait(self._executor.submit(work))
         predictions = to_predictions(result.scores, model.labels, top_k)
         return ClassifyResponse(predictions=predictions, region=to_region(picture.region))
 
+    def _model(self, name: str) -> Model:
+        return self._models.model(model_name(name, field="model"))
+
     def _attribute(
-        self, request: AttributeRequest, call: Call, place: AbstractContextManager[None]
+        self,
+        request: AttributeRequest,
+        call: Call,
+        place: AbstractContextManager[None],
+        on_progress: Progress = unwatched,
     ) -> AttributeResponse:
         started = time.perf_counter()
-        model = self._models.model(model_name(request.model, field="model"))
-        precision = str(self._executor.precision(model)).removeprefix("torch.")
-        question = check_request(request, model)
-        labels = (question.task.method_name, model.name)
-        key = self._cache.key(request, model, precision) if self._cache.enabled else b""
+        model = self._model(request.model)
+        order = check_attribute(request, model, self._precision)
+        key = self._cache.key(request, model, order.task.precision) if self._cache.enabled else b""
         response = self._cache.get(key) if key else None
         if response is not None:
-            CACHE_ANSWERS.labels(*labels).inc()
+            CACHE_ANSWERS.labels(order.task.name, model.name).inc()
         else:
             with place:
-                call.check()
-                picture = self._reader.read(request.image, model.preprocessing)
-                call.check()
-                work = Work(model, question.task, picture.image, question.target, call.deadline)
-                result = call.wait(self._executor.submit(work))
-                response = to_response(request, question, model, picture, result, precision=precision)
+                picture, result = self._carry_out(order, model, request.image, call, on_progress)
+                response = to_response(order, 0, model, picture, result)
             if key:
                 self._cache.put(key, response)
-        ANSWERS.labels(*labels).inc()
-        ANSWER_SECONDS.labels(*labels).observe(time.perf_counter() - started)
+        _count(order, model, started)
         return response
+
+    def _carry_out(
+        self, order: Order, model: Model, image: Image, call: Call, on_progress: Progress = unwatched
+    ) -> tuple[Picture, Result]:
+        call.check()
+        picture = self._reader.read(image, model.preprocessing)
+        call.check()
+        work = Work(
+            model, order.task, picture.image, order.targets, call.deadline, lambda: call.gone, on_progress=on_progress
+        )
+        try:
+            return picture, call.wait(self._executor.submit(work))
+        except ConvscopeError as error:
+            raise in_request(error, order) from error
+
+
+def _count(order: Order, model: Model, started: float) -> None:
+    ANSWERS.labels(order.task.name, model.name).inc()
+    ANSWER_SECONDS.labels(order.task.name, model.name).observe(time.perf_counter() - started)

@@ -14,7 +14,7 @@ from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResp
 log = structlog.get_logger()
 PREFIX = b"convscope:answer:"
 # Part of every key: raise it when a method's results change.
-GENERATION = b"1"
+GENERATION = b"2"
 PAUSE_SECONDS = 5.0
 
 

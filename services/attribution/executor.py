@@ -1,77 +1,29 @@
 """The one thread that touches models, and the queue before it.
 
     submit ─▶ queue ─▶ take: the oldest piece of work and all of its group, up to max_batch
-                        └▶ run: stack, normalise, method, back to the CPU ─▶ futures
+                        └▶ run: through the model, back to the CPU ─▶ futures
 
-Nobody is waited for (unless max_wait says so): a batch is what queued up while the thread was busy.
+Nobody is waited for (unless max_wait says so): a batch is what queued up while the thread was busy. Long work lets a
+batch of quick work pass each time it tells its progress, and ends there when nobody waits for it any more.
 """
 
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import structlog
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from convscope.engine.attribution.method import Method
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.batch import Progress
+from convscope.engine.attribution.inner_batches import out_of_memory
 from convscope.engine.models.model import Model
+from convscope.services.attribution.compute import compute
 from convscope.services.attribution.metrics import BATCH_SIZE, DROPPED, QUEUED
-from convscope.services.common.errors import ServerStopping
+from convscope.services.attribution.work import Result, Work
+from convscope.services.common.errors import CallCancelled, DeadlinePassed, ServerStopping
 
 log = structlog.get_logger()
-CLASSIFY = "classify"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is done to a picture. Pictures of equal tasks go through the model together."""
-
-    method_name: str = CLASSIFY
-    method: Method | None = None
-    """None: only classify."""
-    parameters: Parameters | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one picture."""
-
-    scores: NDArray[np.float32]
-    """[classes], before the softmax."""
-    target: int
-    """The class explained; the top class where the picture was only classified."""
-    values: NDArray[np.float32] | None = None
-    """The attribution, in the method's own shape."""
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """One picture in the queue."""
-
-    model: Model
-    task: Task
-    image: Tensor
-    """uint8 [3, H, W], cropped; or float32 [3, H, W], preprocessed."""
-    target: int
-    """Class, or TOP_CLASS."""
-    deadline: float | None
-    """When nobody waits any more, time.monotonic(); None: never."""
-    future: "Future[Result]" = field(default_factory=Future)
-    queued_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def group(self) -> tuple[int, Task, torch.dtype]:
-        """Equal for work that may go through a model together."""
-        return id(self.model), self.task, self.image.dtype
 
 
 class Executor:
@@ -81,25 +33,19 @@ class Executor:
     on a CPU a second thread that computes slows both down (docs/architecture.md).
     """
 
-    def __init__(self, *, max_batch: int, max_wait: float = 0.0, autocast: bool = False) -> None:
+    def __init__(self, *, max_batch: int, max_wait: float = 0.0) -> None:
         """max_wait: seconds. Starts the thread."""
         self._max_batch = max_batch
         self._max_wait = max_wait
-        self._autocast = autocast
         # Smaller batches for models that ran out of memory.
         self._carried: WeakKeyDictionary[Model, int] = WeakKeyDictionary()
         self._queue: list[Work] = []
-        self._running: Model | None = None
+        # What is being run: long work, and quick work that it lets pass.
+        self._running: list[Model] = []
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name="executor", daemon=True)
         self._thread.start()
-
-    def precision(self, model: Model) -> torch.dtype:
-        """The type that passes of a model compute in."""
-        if not self._autocast:
-            return torch.float32
-        return torch.float16 if model.device.type == "cuda" else torch.bfloat16
 
     def submit(self, work: Work) -> "Future[Result]":
         """Queue a picture. Raises ServerStopping once the executor is closed."""
@@ -115,7 +61,7 @@ class Executor:
         """Wait until no work of a model is left."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._running is not model and all(work.model is not model for work in self._queue)
+                lambda: model not in self._running and all(work.model is not model for work in self._queue)
             )
 
     def close(self) -> None:
@@ -127,21 +73,27 @@ class Executor:
 
     def _loop(self) -> None:
         while self._step():
-            with self._changed:
-                self._running = None
-                self._changed.notify_all()
+            pass
 
     def _step(self) -> bool:
         """Take and run a batch, and hold on to nothing of it. False when closed and done."""
-        batch = self._take()
-        waited_for = [work for work in batch if _somebody_waits(work)]
+        batch = self._wait_for_batch()
         if batch:
-            DROPPED.labels(batch[0].model.name).inc(len(batch) - len(waited_for))
-        if waited_for:
-            self._run(waited_for)
+            self._serve(batch)
         return bool(batch)
 
-    def _take(self) -> list[Work]:
+    def _serve(self, batch: Sequence[Work]) -> None:
+        try:
+            waited_for = [work for work in batch if work.claim()]
+            DROPPED.labels(batch[0].model.name).inc(len(batch) - len(waited_for))
+            if waited_for:
+                self._run(waited_for)
+        finally:
+            with self._changed:
+                self._running.pop()
+                self._changed.notify_all()
+
+    def _wait_for_batch(self) -> list[Work]:
         """The next batch; empty when closed and done."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
@@ -149,31 +101,43 @@ class Executor:
                 return []
             if self._max_wait and not self._closed:
                 patience = self._queue[0].queued_at + self._max_wait - time.monotonic()
-                self._changed.wait_for(lambda: self._closed or self._group_is_full(), max(0.0, patience))
-            batch = self._group()
-            self._queue = [work for work in self._queue if work not in batch]
-            self._running = batch[0].model
-            QUEUED.labels(self._running.name).dec(len(batch))
-            return batch
+                self._changed.wait_for(lambda: self._closed or self._is_full(self._queue[0]), max(0.0, patience))
+            return self._take(self._queue[0])
 
-    def _group_is_full(self) -> bool:
-        return len(self._group()) == self._limit(self._queue[0].model)
+    def _let_quick_work_pass(self) -> None:
+        """Serve the oldest quick work with all of its group, within long work."""
+        with self._changed:
+            first = next((work for work in self._queue if work.task.quick), None)
+            batch = self._take(first) if first else []
+        if batch:
+            self._serve(batch)
 
-    def _group(self) -> list[Work]:
-        """The oldest work and what may go with it."""
-        first = self._queue[0]
-        return [work for work in self._queue if work.group == first.group][: self._limit(first.model)]
+    def _take(self, first: Work) -> list[Work]:
+        """`first` with what may go with it, taken off the queue. Held: the lock."""
+        batch = self._group(first)
+        self._queue = [work for work in self._queue if work not in batch]
+        self._running.append(first.model)
+        QUEUED.labels(first.model.name).dec(len(batch))
+        return batch
+
+    def _is_full(self, first: Work) -> bool:
+        return not first.task.quick or len(self._group(first)) == self._limit(first.model)
+
+    def _group(self, first: Work) -> list[Work]:
+        group = first.group
+        return [work for work in self._queue if work.group == group][: self._limit(first.model)]
 
     def _limit(self, model: Model) -> int:
         return self._carried.get(model, self._max_batch)
 
     def _run(self, batch: Sequence[Work]) -> None:
+        BATCH_SIZE.labels(batch[0].task.name, batch[0].model.name).observe(len(batch))
         try:
-            results = self._compute(batch)
+            results = compute(batch, self._progress_of(batch[0]))
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)
-            elif isinstance(error, torch.OutOfMemoryError):
+            elif out_of_memory(error):
                 self._run_in_halves(batch)
             else:
                 log.warning("a batch failed; its pictures go alone", model=batch[0].model.name, error=str(error))
@@ -190,30 +154,15 @@ class Executor:
         self._run(batch[:half])
         self._run(batch[half:])
 
-    def _compute(self, batch: Sequence[Work]) -> list[Result]:
-        model, task = batch[0].model, batch[0].task
-        BATCH_SIZE.labels(task.method_name, model.name).observe(len(batch))
-        images = torch.stack([work.image for work in batch]).to(model.device)
-        if images.dtype == torch.uint8:
-            images = model.preprocessing.normalize(images)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(model.device.type, self.precision(model)) if self._autocast else nullcontext():
-            if task.method is None:
-                with torch.no_grad():
-                    scores = _to_numpy(model.module(images))
-                return [Result(row, int(row.argmax())) for row in scores]
-            targets = torch.tensor([work.target for work in batch], device=model.device)
-            found = task.method.attribute(model.module, images, targets, task.parameters)
-        rows = zip(_to_numpy(found.scores), found.targets.tolist(), _to_numpy(found.values), strict=True)
-        return [Result(scores, target, values) for scores, target, values in rows]
+    def _progress_of(self, work: Work) -> Progress:
+        """What long work calls between its passes; long work is alone in its batch."""
 
+        def progress(done: int, total: int) -> None:
+            if work.gone():
+                raise CallCancelled(f"the caller has gone, after {done} of {total} pictures")
+            if work.late:
+                raise DeadlinePassed(f"the deadline passed after {done} of {total} pictures")
+            work.on_progress(done, total)
+            self._let_quick_work_pass()
 
-def _somebody_waits(work: Work) -> bool:
-    """Claim the work, unless its caller has gone or has no time left."""
-    if work.deadline is not None and work.deadline <= time.monotonic():
-        work.future.cancel()
-    return work.future.set_running_or_notify_cancel()
-
-
-def _to_numpy(tensor: Tensor) -> NDArray[Any]:
-    return tensor.detach().float().cpu().numpy()
+        return progress

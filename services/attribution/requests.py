@@ -1,33 +1,63 @@
 """What a request asks for, checked before anything is paid."""
 
+from collections.abc import Iterator, MutableSequence, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
 
-from convscope.engine.attribution.method import TOP_CLASS
 from convscope.engine.attribution.methods import METHODS, find_method
+from convscope.engine.attribution.target import ClassTarget, Output, Target, UnitTarget
 from convscope.engine.errors import ConvscopeError, InvalidInput, UnknownName
 from convscope.engine.imaging.colormap import COLORMAPS
 from convscope.engine.models.model import Model
-from convscope.services.attribution.executor import Task
-from convscope.v1.attribution_service_pb2 import AttributeRequest, Overlay, Target
+from convscope.engine.models.variants import Precision
+from convscope.services.attribution.work import Ask, Task
+from convscope.v1 import attribution_service_pb2, method_pb2, target_pb2
+from convscope.v1.attribution_service_pb2 import AnalyzeFailureRequest, AttributeRequest, CompareRequest, Overlay
 from convscope.v1.tensor_pb2 import DataType
 
 MODELS = "models/"
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 1000
+MAX_VARIANTS = 32
+MAX_CLASSES = 100
+TOP_CLASS = ClassTarget()
+OUTPUTS: dict[int, Output | None] = {
+    target_pb2.Target.OUTPUT_UNSPECIFIED: None,
+    target_pb2.Target.OUTPUT_SCORE: "score",
+    target_pb2.Target.OUTPUT_PROBABILITY: "probability",
+    target_pb2.Target.OUTPUT_LOG_PROBABILITY: "log_probability",
+}
+PRECISIONS: dict[Precision, attribution_service_pb2.Precision] = {
+    "float32": attribution_service_pb2.PRECISION_FLOAT32,
+    "bfloat16": attribution_service_pb2.PRECISION_BFLOAT16,
+}
 
 
 @dataclass(frozen=True)
-class Question:
-    """An AttributeRequest, checked against its model."""
+class Form:
+    """How an answer is written."""
+
+    data_type: DataType
+    top_k: int
+    heatmap: bool
+    overlay: Overlay | None
+    contact_sheet: Overlay | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request, checked against its model."""
 
     task: Task
-    target: int
-    layer: str
-    """The layer that the method looks at; empty for none."""
-    top_k: int
+    targets: tuple[Target, ...]
+    paths: tuple[str, ...]
+    """Where in the request each ask's method stands."""
+    form: Form
+    roles: tuple[str, ...]
+    """What each ask is on a contact sheet; empty for nothing in particular."""
 
 
 def model_name(name: str, *, field: str) -> str:
@@ -37,41 +67,38 @@ def model_name(name: str, *, field: str) -> str:
     return name.removeprefix(MODELS)
 
 
-def check_request(request: AttributeRequest, model: Model) -> Question:
-    """Raises InvalidInput and its kin, each naming the field; MethodUnsupported."""
-    name = request.WhichOneof("method")
-    if name is None:
-        message = f"a method is required that this server knows: {', '.join(METHODS)}"
-        raise InvalidInput(message, field="method", reason="UNKNOWN_METHOD")
-    values = set_fields(getattr(request, name))
-    try:
-        method, parameters = find_method(name, values)
-        layer = method.layer(model.layers, parameters) if method.layer else ""
-    except ConvscopeError as error:
-        error.field = f"{name}.{error.field}"
-        raise
-    if request.data_type not in (
-        DataType.DATA_TYPE_UNSPECIFIED,
-        DataType.DATA_TYPE_FLOAT32,
-        DataType.DATA_TYPE_FLOAT16,
-    ):
-        raise InvalidInput("data_type must be float32 or float16", field="data_type", reason="OUT_OF_RANGE")
-    if request.HasField("overlay"):
-        _check_overlay(request)
-    top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-    _check_range("top_k", top_k, 0, MAX_TOP_K)
-    return Question(Task(name, method, parameters), target_class(request.target, model), layer, top_k)
+def check_attribute(request: AttributeRequest, model: Model, default: Precision) -> Order:
+    """Raises InvalidInput and its kin, each naming the field; MethodUnsupported. default: the server's precision."""
+    ask = _check_method(request.method, model, "method")
+    target = _check_target(request.target, model, "target")
+    task = Task((ask,), _check_precision(request.precision, default))
+    return Order(task, (target,), ("method",), _check_form(request), ("",))
 
 
-def target_class(target: Target, model: Model) -> int:
-    """The class that a target names; TOP_CLASS for none. Raises UnknownName, InvalidInput."""
-    match target.WhichOneof("kind"):
-        case "class_index":
-            return model.labels.check_index(target.class_index)
-        case "class_label":
-            return model.labels.index_of(target.class_label)
-        case _:
-            return TOP_CLASS
+def check_compare(request: CompareRequest, model: Model, default: Precision) -> Order:
+    """As check_attribute()."""
+    if not 1 <= len(request.variants) <= MAX_VARIANTS:
+        message = f"1 to {MAX_VARIANTS} variants can be compared, not {len(request.variants)}"
+        raise InvalidInput(message, field="variants", reason="OUT_OF_RANGE")
+    paths = [f"variants[{number}]" for number in range(len(request.variants))]
+    asks, targets = [], []
+    for variant, path in zip(request.variants, paths, strict=True):
+        asks.append(_check_method(variant.method, model, f"{path}.method"))
+        targets.append(_check_target(variant.target, model, f"{path}.target"))
+    task = Task(tuple(asks), _check_precision(request.precision, default))
+    method_paths = tuple(f"{path}.method" for path in paths)
+    return Order(task, tuple(targets), method_paths, _check_form(request), ("",) * len(paths))
+
+
+def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precision) -> Order:
+    """As check_attribute(). The first ask is for what the model says, the second for the truth."""
+    method = request.method
+    if not request.HasField("method"):
+        method = method_pb2.Method(grad_cam=method_pb2.GradCamParameters())
+    ask = _check_method(method, model, "method")
+    truth = ClassTarget((_check_class(request.truth, model, "truth"),))
+    task = Task((ask, ask), _check_precision(request.precision, default))
+    return Order(task, (TOP_CLASS, truth), ("method", "method"), _check_form(request), ("said", "truth"))
 
 
 def check_top_k(top_k: int) -> int:
@@ -81,23 +108,135 @@ def check_top_k(top_k: int) -> int:
 
 
 def set_fields(message: Message) -> dict[str, Any]:
-    """The fields of a message that the caller set, by name."""
-    return {field.name: value for field, value in message.ListFields()}
+    """The fields of a message that the caller set, by name; repeated ones as tuples."""
+    return {
+        field.name: tuple(value) if isinstance(value, MutableSequence) else value
+        for field, value in message.ListFields()
+    }
 
 
-def _check_overlay(request: AttributeRequest) -> None:
-    overlay = request.overlay
+def in_request(error: ConvscopeError, order: Order) -> ConvscopeError:
+    """An error of the engine, its field as the path in the request."""
+    number = error.position or 0
+    ask, path = order.task.asks[number], order.paths[number]
+    if error.field in ("target", "targets"):
+        error.field = f"{path.removesuffix('method')}target"
+    elif error.field in type(ask.parameters).model_fields:
+        error.field = f"{path}.{ask.method_name}.{error.field}"
+    elif error.field == "method":
+        error.field = f"{path}.{ask.method_name}"
+    return error
+
+
+def _check_method(message: method_pb2.Method, model: Model, path: str) -> Ask:
+    name = message.WhichOneof("kind")
+    if name is None:
+        known = f"a method is required that this server knows: {', '.join(METHODS)}"
+        raise InvalidInput(known, field=path, reason="UNKNOWN_METHOD")
+    with _under(f"{path}.{name}"):
+        method, parameters = find_method(name, set_fields(getattr(message, name)))
+        return Ask(name, method, parameters, parameters.looks_at(model.layers))
+
+
+def _check_target(message: target_pb2.Target, model: Model, path: str) -> Target:
+    """What a target names; the top class for none."""
+    if message.output not in OUTPUTS:
+        raise InvalidInput("unknown output", field=f"{path}.output", reason="OUT_OF_RANGE")
+    output = OUTPUTS[message.output]
+    match message.WhichOneof("kind"):
+        case "class_index":
+            return ClassTarget((model.labels.check_index(message.class_index, field=path),), output=output)
+        case "class_label":
+            return ClassTarget((model.labels.index_of(message.class_label, field=path),), output=output)
+        case "classes":
+            classes = message.classes
+            if not classes.plus:
+                message_ = "at least one class is required"
+                raise InvalidInput(message_, field=f"{path}.classes.plus", reason="UNKNOWN_CLASS")
+            plus = _check_classes(classes.plus, model, f"{path}.classes.plus")
+            return ClassTarget(plus, _check_classes(classes.minus, model, f"{path}.classes.minus"), output)
+        case "unit":
+            return _check_unit(message.unit, model, f"{path}.unit")
+        case _:
+            return ClassTarget(output=output)
+
+
+def _check_classes(classes: Sequence[target_pb2.ClassReference], model: Model, path: str) -> tuple[int, ...]:
+    if len(classes) > MAX_CLASSES:
+        message = f"at most {MAX_CLASSES} classes, not {len(classes)}"
+        raise InvalidInput(message, field=path, reason="OUT_OF_RANGE")
+    return tuple(_check_class(reference, model, f"{path}[{number}]") for number, reference in enumerate(classes))
+
+
+def _check_class(reference: target_pb2.ClassReference, model: Model, path: str) -> int:
+    match reference.WhichOneof("kind"):
+        case "index":
+            return model.labels.check_index(reference.index, field=path)
+        case "label":
+            return model.labels.index_of(reference.label, field=path)
+        case _:
+            raise InvalidInput("a class is required: its index or label", field=path, reason="UNKNOWN_CLASS")
+
+
+def _check_unit(unit: target_pb2.Unit, model: Model, path: str) -> UnitTarget:
+    if unit.HasField("row") != unit.HasField("column"):
+        raise InvalidInput("row and column go together", field=f"{path}.row", reason="INVALID_PARAMETER")
+    place = (unit.row, unit.column) if unit.HasField("row") else None
+    target = UnitTarget(unit.layer, unit.channel, place)
+    with _under(path):
+        target.check(model.layers)
+    return target
+
+
+def _check_precision(precision: attribution_service_pb2.Precision, default: Precision) -> Precision:
+    if precision == attribution_service_pb2.PRECISION_UNSPECIFIED:
+        return default
+    for name, value in PRECISIONS.items():
+        if value == precision:
+            return name
+    raise InvalidInput("precision must be float32 or bfloat16", field="precision", reason="OUT_OF_RANGE")
+
+
+def _check_form(request: AttributeRequest | CompareRequest | AnalyzeFailureRequest) -> Form:
+    if request.data_type not in (
+        DataType.DATA_TYPE_UNSPECIFIED,
+        DataType.DATA_TYPE_FLOAT32,
+        DataType.DATA_TYPE_FLOAT16,
+    ):
+        raise InvalidInput("data_type must be float32 or float16", field="data_type", reason="OUT_OF_RANGE")
+    top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
+    _check_range("top_k", top_k, 0, MAX_TOP_K)
+    overlay, sheet = _check_drawing(request, "overlay"), _check_drawing(request, "contact_sheet")
+    return Form(request.data_type, top_k, request.heatmap, overlay, sheet)
+
+
+def _check_drawing(request: AttributeRequest | CompareRequest | AnalyzeFailureRequest, field: str) -> Overlay | None:
+    """The drawing that a request asks for; None for none."""
+    if field not in request.DESCRIPTOR.fields_by_name or not request.HasField(field):
+        return None
+    drawing: Overlay = getattr(request, field)
     if request.image.WhichOneof("content") == "preprocessed":
         message = "a preprocessed image has no picture to draw on; ask for the heatmap"
-        raise InvalidInput(message, field="overlay", reason="NO_PICTURE")
-    if overlay.colormap and overlay.colormap not in COLORMAPS:
-        raise UnknownName("colormap", overlay.colormap, COLORMAPS, field="overlay.colormap")
-    if overlay.HasField("opacity"):
-        _check_range("overlay.opacity", overlay.opacity, 0, 1)
-    if overlay.format not in Overlay.Format.values():
-        raise InvalidInput("format must be PNG or JPEG", field="overlay.format", reason="OUT_OF_RANGE")
+        raise InvalidInput(message, field=field, reason="NO_PICTURE")
+    if drawing.colormap and drawing.colormap not in COLORMAPS:
+        raise UnknownName("colormap", drawing.colormap, COLORMAPS, field=f"{field}.colormap")
+    if drawing.HasField("opacity"):
+        _check_range(f"{field}.opacity", drawing.opacity, 0, 1)
+    if drawing.format not in Overlay.Format.values():
+        raise InvalidInput("format must be PNG or JPEG", field=f"{field}.format", reason="OUT_OF_RANGE")
+    return drawing
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN too
         raise InvalidInput(f"{field} must be {low} to {high}, not {value}", field=field, reason="OUT_OF_RANGE")
+
+
+@contextmanager
+def _under(path: str) -> Iterator[None]:
+    """Errors within name a field under `path`."""
+    try:
+        yield
+    except ConvscopeError as error:
+        error.field = f"{path}.{error.field}" if error.field else path
+        raise

@@ -45,9 +45,7 @@ class AttributionServer:
         self._wanted = tuple(catalogue) if settings.models == ("all",) else settings.models
         for name in self._wanted:
             catalogue[name]  # raises for an unknown name
-        self._executor = Executor(
-            max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000, autocast=settings.autocast
-        )
+        self._executor = Executor(max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000)
         self._models = LoadedModels(catalogue, _device(settings.device), self._executor)
         text_store = connect(settings.redis_url, text=True) if settings.redis_url else None
         self._replicas = Replicas(text_store, self._models, settings.replica)
@@ -56,6 +54,7 @@ class AttributionServer:
             self._executor,
             PictureReader(at_once=settings.decoders, max_pixels=settings.max_image_pixels),
             AnswerCache(connect(settings.redis_url) if settings.redis_url else None, settings.cache_seconds),
+            precision=settings.precision,
             queue_limit=settings.queue_limit,
             stream_limit=settings.stream_limit,
         )

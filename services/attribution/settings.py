@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -22,8 +22,8 @@ class AttributionSettings(ServerSettings):
     """Models to load at the start, comma-separated; `all` for the whole catalogue."""
     device: str = "auto"
     """Where models compute: cpu, cuda, cuda:1; auto takes a GPU where there is one."""
-    autocast: bool = False
-    """Compute in half precision where torch.autocast finds it safe; answers name the precision."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What networks compute in where a request does not say; answers name it."""
     threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
     """Threads of one operator on the CPU."""
     decoders: Annotated[int, Field(ge=1)] = os.cpu_count() or 1

@@ -7,11 +7,13 @@ from queue import SimpleQueue
 
 import structlog
 
+from convscope.engine.attribution.batch import Progress, unwatched
 from convscope.engine.errors import ConvscopeError
 from convscope.services.common.call import Call
 from convscope.services.common.errors import to_status
 from convscope.services.common.interceptor import INTERNAL
 from convscope.v1.attribution_service_pb2 import (
+    AttributeProgress,
     AttributeRequest,
     AttributeResponse,
     AttributeStreamRequest,
@@ -22,12 +24,14 @@ log = structlog.get_logger()
 # Requests of one stream that are taken and whose answers the caller has not; its next ones stay in its send window.
 WINDOW = 32
 DONE = None
+Answer = Callable[[AttributeRequest, Progress], AttributeResponse]
 
 
 def answer_stream(
-    requests: Iterator[AttributeStreamRequest], answer: Callable[[AttributeRequest], AttributeResponse], call: Call
+    requests: Iterator[AttributeStreamRequest], answer: Answer, call: Call
 ) -> Iterator[AttributeStreamResponse]:
-    """One response for each request, in the order in which they are done. A failure concerns its request only.
+    """One response for each request, in the order in which they are done, and before it the progress of those that ask
+    for it. A failure concerns its request only.
 
     reader thread: requests ── window ──▶ pool: answer ──▶ responses ──▶ this generator
     """
@@ -36,7 +40,10 @@ def answer_stream(
     failures: list[Exception] = []
 
     def work(item: AttributeStreamRequest) -> None:
-        responses.put(_answer_one(item, answer))
+        def tell(done: int, total: int) -> None:
+            responses.put(AttributeStreamResponse(id=item.id, progress=AttributeProgress(done=done, total=total)))
+
+        responses.put(_answer_one(item, answer, tell if item.progress else unwatched))
 
     def read() -> None:
         try:
@@ -56,7 +63,8 @@ def answer_stream(
     try:
         while (response := responses.get()) is not DONE:
             yield response
-            window.release()
+            if not response.HasField("progress"):
+                window.release()
         if failures:
             raise failures[0]
     finally:
@@ -65,11 +73,9 @@ def answer_stream(
         reader.join()
 
 
-def _answer_one(
-    item: AttributeStreamRequest, answer: Callable[[AttributeRequest], AttributeResponse]
-) -> AttributeStreamResponse:
+def _answer_one(item: AttributeStreamRequest, answer: Answer, on_progress: Progress) -> AttributeStreamResponse:
     try:
-        return AttributeStreamResponse(id=item.id, response=answer(item.request))
+        return AttributeStreamResponse(id=item.id, response=answer(item.request, on_progress))
     except ConvscopeError as error:
         failure = error
     except Exception:

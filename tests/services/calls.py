@@ -29,6 +29,8 @@ class Stubs:
         attribution, models = AttributionServiceStub(channel), ModelServiceStub(channel)
         self.attribute = attribution.Attribute
         self.attribute_stream = attribution.AttributeStream
+        self.compare = attribution.Compare
+        self.analyze_failure = attribution.AnalyzeFailure
         self.classify = attribution.Classify
         self.list_models = models.ListModels
         self.get_model = models.GetModel

@@ -10,7 +10,7 @@ from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
 from tests.processes import ServerProcess
 from tests.services.calls import Stubs, calling
-from tests.services.held import TeamServer, entry, team_server
+from tests.services.held import Pace, TeamServer, entry, team_server
 
 TEAM = (
     entry("guarded", gates="{gates}")
@@ -20,6 +20,8 @@ TEAM = (
     + entry("wordy", "broken", message="猫" * 5000)
     + entry("late", "late", gates="{gates}", gate="its time")
     + entry("slow", "slow", gates="{gates}", gate="slow")
+    + entry("paced", "paced", gates="{gates}")
+    + entry("attentive", "attentive")
 )
 
 
@@ -34,9 +36,17 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
-    """`guarded` and `light`, which carries two pictures at once, are loaded; the rest is not."""
-    with team_server(tmp_path_factory.mktemp("team"), TEAM, models="guarded,light") as team:
+    """`guarded`, `light`, which carries two pictures at once, `paced` and `attentive` are loaded; the rest is not."""
+    with team_server(tmp_path_factory.mktemp("team"), TEAM, models="guarded,light,paced,attentive") as team:
         yield team
+
+
+@pytest.fixture
+def pace(team: TeamServer) -> Iterator[Pace]:
+    """The passes of `paced`."""
+    pace = Pace(team.gates)
+    yield pace
+    pace.let_go()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from convscope.client.tensors import from_array, to_array
-from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, SaliencyParameters
+from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse
 from convscope.v1.image_pb2 import Image
+from convscope.v1.method_pb2 import Method
 from tests.processes import ServerProcess, serving, wait_until
 from tests.services.calls import SECONDS, Stubs, calling
 from tests.services.team.networks import CLASSES, CURSED, GATED, SIZE
@@ -63,7 +64,7 @@ def question(number: int, model: str = "guarded", *, mark: float | None = None) 
         model=f"models/{model}",
         image=Image(preprocessed=from_array(pixels)),
         target={"class_index": number % CLASSES},
-        saliency=SaliencyParameters(),
+        method=Method(saliency={}),
     )
 
 
@@ -137,6 +138,36 @@ class TeamServer:
         finally:
             release()
             call.exception(timeout=SECONDS)
+
+
+class Pace:
+    """The passes of the network `paced`, which a test can hold."""
+
+    def __init__(self, gates: Path) -> None:
+        self._notes = gates / "passes"
+        self._hold = gates / "hold"
+        self._before = len(self._all())
+
+    def sizes(self) -> list[int]:
+        """How many pictures each pass has, of those that have begun since this was made."""
+        return self._all()[self._before :]
+
+    def hold_after(self, count: int) -> None:
+        """From now on so many passes may go on, of those since this was made; the one after them waits."""
+        draft = self._hold.with_suffix(".draft")
+        draft.write_text(str(self._before + count))
+        draft.rename(self._hold)
+
+    def wait_until_held(self, place: int) -> None:
+        """Until the pass behind so many has begun."""
+        wait_until(lambda: len(self.sizes()) == place + 1, f"pass {place}")
+
+    def let_go(self) -> None:
+        """Hold nothing; harmless when called twice."""
+        self._hold.unlink(missing_ok=True)
+
+    def _all(self) -> list[int]:
+        return [int(line) for line in self._notes.read_text().splitlines()]
 
 
 @contextmanager

@@ -14,21 +14,28 @@ from torch import Tensor
 from convscope.client import Client, Preprocessed
 from convscope.client.tensors import from_array, to_array
 from convscope.engine import attribute
+from convscope.engine.attribution.attribute import attribute_fully
+from convscope.engine.models.catalogue import Catalogue
+from convscope.engine.models.entry import Entry
 from convscope.engine.models.model import Model
 from convscope.v1.attribution_service_pb2 import (
+    PRECISION_FLOAT32,
+    REDUCTION_LARGEST,
+    REDUCTION_SUM,
     AttributeRequest,
     AttributeResponse,
     ClassifyRequest,
-    GradCamParameters,
     Overlay,
-    SaliencyParameters,
-    Target,
 )
 from convscope.v1.image_pb2 import Image
+from convscope.v1.target_pb2 import Target
 from convscope.v1.tensor_pb2 import DataType
 from tests.engine.rounding import assert_same_but_rounding
+from tests.services.asking import CAMS, CONVOLUTIONAL, Parameters, method
 from tests.services.calls import SECONDS, Stubs
+from tests.services.held import TeamServer, question
 from tests.services.pictures import to_file
+from tests.services.team.networks import SIZE
 
 MODELS = ("efficientnet_lite0", "resnet18_seeded")
 SUGGESTED = {"efficientnet_lite0": "head", "resnet18_seeded": "layer4"}
@@ -43,7 +50,7 @@ class Question:
 
     model: str
     method: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     target: str
     """How the class is given."""
 
@@ -52,9 +59,9 @@ class Question:
 
 
 QUESTIONS = [
-    Question(model, method, parameters, target)
+    Question(model, name, parameters, target)
     for model in MODELS
-    for method, parameters in (
+    for name, parameters in (
         ("saliency", {}),
         ("saliency", {"abs": True}),
         ("saliency", {"abs": False}),
@@ -67,9 +74,8 @@ QUESTIONS = [
 ]
 
 
-def request_of(model: str, image: Image, method: str, parameters: dict[str, Any], **fields: Any) -> AttributeRequest:
-    kinds = {"saliency": SaliencyParameters, "grad_cam": GradCamParameters}
-    return AttributeRequest(model=f"models/{model}", image=image, **{method: kinds[method](**parameters)}, **fields)
+def request_of(model: str, image: Image, name: str, parameters: Parameters, **fields: Any) -> AttributeRequest:
+    return AttributeRequest(model=f"models/{model}", image=image, method=method(name, parameters), **fields)
 
 
 def prepare(model: Model, picture: PillowImage.Image) -> Tensor:
@@ -118,9 +124,9 @@ def test_the_values_are_those_of_the_engine(
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("method", ["saliency", "grad_cam"])
+@pytest.mark.parametrize("name", ["saliency", "grad_cam"])
 def test_a_file_its_pixels_and_the_models_input_get_the_same_answer(
-    method: str, model: str, stubs: Stubs, models_here: dict[str, Model], cat: PillowImage.Image
+    name: str, model: str, stubs: Stubs, models_here: dict[str, Model], cat: PillowImage.Image
 ) -> None:
     prepared = prepare(models_here[model], cat)
     images = {
@@ -129,10 +135,10 @@ def test_a_file_its_pixels_and_the_models_input_get_the_same_answer(
         "preprocessed": Image(preprocessed=from_array(prepared[0].numpy())),
     }
     found = {
-        kind: stubs.attribute(request_of(model, image, method, {}, target=Target(class_index=CAT)), timeout=SECONDS)
+        kind: stubs.attribute(request_of(model, image, name, {}, target=Target(class_index=CAT)), timeout=SECONDS)
         for kind, image in images.items()
     }
-    expected = attribute(models_here[model].module, prepared, CAT, method)
+    expected = attribute(models_here[model].module, prepared, CAT, name)
     for response in found.values():
         assert_same_but_rounding(as_tensor(to_array(response.attribution)), expected)
     assert found["encoded"].region == found["pixels"].region
@@ -148,38 +154,139 @@ def test_a_float16_input_is_taken_as_it_is(stubs: Stubs, models_here: dict[str, 
     assert_same_but_rounding(as_tensor(to_array(response.attribution)), expected)
 
 
-@pytest.mark.parametrize(("method", "shape"), [("saliency", [224, 224]), ("grad_cam", [7, 7])])
-def test_the_attribution_has_the_methods_own_shape(method: str, shape: list[int], stubs: Stubs, cat_png: Image) -> None:
-    response = stubs.attribute(request_of("efficientnet_lite0", cat_png, method, {}), timeout=SECONDS)
+OF_COLOURS = (
+    "gradient", "input_x_gradient", "deconvnet", "guided_backprop", "guided_grad_cam", "integrated_gradients",
+    "deep_lift",
+)  # fmt: skip
+ABOUT_STRENGTH = ("gradient", "deconvnet", "guided_backprop", "guided_grad_cam", "smooth_grad", "var_grad")
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_every_method_is_what_the_engine_computes_in_its_own_shape(
+    name: str, stubs: Stubs, models_here: dict[str, Model], cat: PillowImage.Image
+) -> None:
+    here, parameters = models_here["efficientnet_lite0"], CONVOLUTIONAL[name]
+    images = prepare(here, cat)
+    image = Image(preprocessed=from_array(images[0].numpy()))
+    request = request_of(
+        "efficientnet_lite0", image, name, parameters, target=Target(class_index=CAT), top_k=1000, heatmap=True
+    )
+    response = stubs.attribute(request, timeout=SECONDS)
+    expected = attribute_fully(here.module, images, CAT, name, preprocessing=here.preprocessing, **parameters)
+    found = to_array(response.attribution)
+    assert_same_but_rounding(as_tensor(found), expected.values)
+    channels = 3 if name in OF_COLOURS else 1
+    side = 7 if name in CAMS or parameters.get("method") == "grad_cam" else 224
+    assert list(response.attribution.shape) == [channels, side, side]
+    assert response.explained == pytest.approx(float(expected.explained), rel=1e-4)
+    scores = np.array([one.score for one in sorted(response.predictions, key=lambda one: one.index)])
+    np.testing.assert_allclose(scores, expected.scores[0].numpy(), rtol=1e-4, atol=1e-4)
+    assert response.reduction == (REDUCTION_LARGEST if name in ABOUT_STRENGTH else REDUCTION_SUM)
+    if side == 224:
+        reduced = np.abs(found).max(axis=0) if name in ABOUT_STRENGTH else found.sum(axis=0)
+        assert np.array_equal(to_array(response.heatmap), reduced)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_methods_that_promise_a_sum_say_how_far_they_miss_it(
+    name: str, stubs: Stubs, models_here: dict[str, Model], cat: PillowImage.Image
+) -> None:
+    here, parameters = models_here["efficientnet_lite0"], CONVOLUTIONAL[name]
+    images = prepare(here, cat)
+    image = Image(preprocessed=from_array(images[0].numpy()))
+    response = stubs.attribute(
+        request_of("efficientnet_lite0", image, name, parameters, target=Target(class_index=CAT)), timeout=SECONDS
+    )
+    assert response.HasField("convergence_error") == (name in ("integrated_gradients", "deep_lift"))
+    if not response.HasField("convergence_error"):
+        return
+    mean, std = (
+        torch.tensor(channels).view(1, 3, 1, 1) for channels in (here.preprocessing.mean, here.preprocessing.std)
+    )
+    color = parameters.get("fill_color")
+    shade = images.mean(dim=(2, 3), keepdim=True)
+    if color is not None:
+        shade = (torch.tensor(color).view(1, 3, 1, 1) - mean) / std
+    empty = shade.expand_as(images).contiguous()
+    rise = float(here.module(images)[0, CAT] - here.module(empty)[0, CAT])
+    total = float(to_array(response.attribution).sum(dtype=np.float64))
+    assert total - rise == pytest.approx(response.convergence_error, abs=1e-3)
+
+
+def test_what_segment_found_is_described(stubs: Stubs, cat_png: Image) -> None:
+    request = request_of("efficientnet_lite0", cat_png, "segment", {}, overlay=Overlay())
+    response = stubs.attribute(request, timeout=SECONDS)
+    found, mask = response.segmentation, to_array(response.attribution)[0]
+    assert set(np.unique(mask)) == {0, 1}
+    assert not found.note
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = found.box
+    assert (box.left, box.top, box.right, box.bottom) == (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    assert found.outlines
+    for outline in found.outlines:
+        assert len(outline.x) == len(outline.y) > 0
+        assert box.left <= min(outline.x) <= max(outline.x) <= box.right
+        assert box.top <= min(outline.y) <= max(outline.y) <= box.bottom
+    assert found.heatmap_box.left < found.heatmap_box.right
+    assert PillowImage.open(BytesIO(response.overlay)).size == (451, 300)
+    other = stubs.attribute(request_of("efficientnet_lite0", cat_png, "saliency", {}), timeout=SECONDS)
+    assert not other.HasField("segmentation")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("saliency", [1, 224, 224]), ("grad_cam", [1, 7, 7]), ("gradient", [3, 224, 224])]
+)
+def test_the_attribution_has_the_methods_own_shape(name: str, shape: list[int], stubs: Stubs, cat_png: Image) -> None:
+    response = stubs.attribute(request_of("efficientnet_lite0", cat_png, name, {}), timeout=SECONDS)
     assert list(response.attribution.shape) == shape
     assert (response.input_height, response.input_width) == (224, 224)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_answer_names_the_layer(model: str, stubs: Stubs, cat_png: Image) -> None:
-    def layer(method: str, parameters: dict[str, Any]) -> str:
-        return stubs.attribute(request_of(model, cat_png, method, parameters), timeout=SECONDS).layer
+    def layer(name: str, parameters: Parameters) -> str:
+        return stubs.attribute(request_of(model, cat_png, name, parameters), timeout=SECONDS).layer
 
     assert layer("grad_cam", {}) == SUGGESTED[model]
     assert layer("grad_cam", {"layer": LAYERS[model]}) == LAYERS[model]
+    assert layer("smooth_grad", {"method": "grad_cam", "samples": 1}) == SUGGESTED[model]
     assert layer("saliency", {}) == ""
 
 
-def test_the_answer_names_the_precision(answer: AttributeResponse) -> None:
-    assert answer.precision == "float32"
+def test_the_answer_names_the_precision(answer: AttributeResponse, stubs: Stubs, cat_png: Image) -> None:
+    request = request_of("efficientnet_lite0", cat_png, "grad_cam", {}, precision=PRECISION_FLOAT32)
+    assert answer.precision == PRECISION_FLOAT32
+    assert stubs.attribute(request, timeout=SECONDS) == answer
+
+
+def test_attention_rollout_of_a_transformer_is_what_the_engine_computes(team: TeamServer) -> None:
+    size = {"resize": SIZE, "height": SIZE, "width": SIZE}
+    network = "tests.services.team.networks:attentive"
+    entry = Entry(name="attentive", source="factory", network=network, preprocessing=size, seed=5)
+    here = Catalogue({"attentive": entry}).load("attentive")
+    asked = question(1, "attentive")
+    asked.method.CopyFrom(method("attention_rollout"))
+    response = team.stubs.attribute(asked, timeout=SECONDS)
+    images = torch.from_numpy(to_array(asked.image.preprocessed).copy()).unsqueeze(0)
+    expected = attribute(here.module, images, 1, "attention_rollout")
+    assert list(response.attribution.shape) == [1, 4, 4]
+    assert_same_but_rounding(as_tensor(to_array(response.attribution)), expected)
+    assert response.layer == ""
 
 
 def test_nothing_that_was_not_asked_for_is_sent(answer: AttributeResponse) -> None:
     assert not answer.HasField("heatmap")
+    assert not answer.HasField("segmentation")
+    assert not answer.HasField("convergence_error")
     assert not answer.overlay
     assert not answer.cached
 
 
-@pytest.mark.parametrize("method", ["saliency", "grad_cam"])
-def test_float16_is_the_float32_answer_rounded(method: str, stubs: Stubs, cat_png: Image) -> None:
+@pytest.mark.parametrize("name", ["saliency", "grad_cam", "gradient"])
+def test_float16_is_the_float32_answer_rounded(name: str, stubs: Stubs, cat_png: Image) -> None:
     full, half = (
         stubs.attribute(
-            request_of("efficientnet_lite0", cat_png, method, {}, data_type=data_type, heatmap=True), timeout=SECONDS
+            request_of("efficientnet_lite0", cat_png, name, {}, data_type=data_type, heatmap=True), timeout=SECONDS
         )
         for data_type in (FLOAT32, FLOAT16)
     )
@@ -192,13 +299,13 @@ def test_float16_is_the_float32_answer_rounded(method: str, stubs: Stubs, cat_pn
 
 def test_a_saliency_heatmap_is_the_attribution(stubs: Stubs, cat_png: Image) -> None:
     response = stubs.attribute(request_of("efficientnet_lite0", cat_png, "saliency", {}, heatmap=True), timeout=SECONDS)
-    assert np.array_equal(to_array(response.heatmap), to_array(response.attribution))
+    assert np.array_equal(to_array(response.heatmap), to_array(response.attribution)[0])
 
 
 def test_a_grad_cam_heatmap_is_the_attribution_upsampled_bilinearly(stubs: Stubs, cat_png: Image) -> None:
     request = request_of("efficientnet_lite0", cat_png, "grad_cam", {"relu": False}, heatmap=True)
     response = stubs.attribute(request, timeout=SECONDS)
-    values = as_tensor(to_array(response.attribution)).unsqueeze(0)
+    values = as_tensor(to_array(response.attribution))
     expected = torch.nn.functional.interpolate(values, (224, 224), mode="bilinear")[0]
     assert_same_but_rounding(as_tensor(to_array(response.heatmap)), expected)
 
@@ -248,6 +355,7 @@ def test_top_k_is_five_where_nothing_is_said_and_none_where_zero_is(
 
 def test_the_cat_is_a_cat_and_the_grad_cam_peak_is_on_it(client: Client, cat: PillowImage.Image) -> None:
     found = client.attribute(cat, model="efficientnet_lite0", method="grad_cam")
+    assert found.target is not None
     assert found.target.index in range(281, 286), found.target
     row, column = np.unravel_index(found.heatmap.argmax(), found.heatmap.shape)
     left, top, right, bottom = found.region
@@ -318,8 +426,10 @@ def test_the_sdk_gives_the_same_as_the_bare_call(
 ) -> None:
     found = client.attribute(cat, model="efficientnet_lite0", method="grad_cam")
     assert_same_but_rounding(as_tensor(found.values), as_tensor(to_array(answer.attribution)))
+    assert found.target is not None
     assert found.target.index == answer.target.index
     assert found.layer == answer.layer
     grey = Preprocessed(np.zeros((3, 224, 224)))
     named = client.attribute(grey, model="efficientnet_lite0", method="grad_cam", target="Egyptian cat")
+    assert named.target is not None
     assert named.target.index == CAT

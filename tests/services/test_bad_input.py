@@ -1,5 +1,6 @@
 """Bad input is refused with its status, reason and field, and the server goes on."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +14,18 @@ from google.protobuf.message import Message
 
 from convscope.client.tensors import from_array
 from convscope.v1.attribution_service_pb2 import (
+    AnalyzeFailureRequest,
     AttributeRequest,
     AttributeStreamRequest,
     ClassifyRequest,
-    GradCamParameters,
+    CompareRequest,
     Overlay,
-    Target,
+    Variant,
 )
 from convscope.v1.image_pb2 import Image
+from convscope.v1.method_pb2 import Method
 from convscope.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, LoadModelRequest, UnloadModelRequest
+from convscope.v1.target_pb2 import ClassReference, ClassSum, Target, Unit
 from convscope.v1.tensor_pb2 import DataType, Tensor
 from tests.processes import ServerProcess
 from tests.services.calls import SECONDS, Refusal, Stubs, refusal
@@ -41,8 +45,8 @@ UNDECODABLE = (INVALID, "IMAGE_UNDECODABLE", "image.encoded")
 TOO_LARGE = (INVALID, "IMAGE_TOO_LARGE", "image.encoded")
 NOT_FINITE = (INVALID, "VALUE_NOT_FINITE", "image.preprocessed")
 UNKNOWN_CLASS = (INVALID, "UNKNOWN_CLASS", "target")
-UNKNOWN_LAYER = (INVALID, "UNKNOWN_LAYER", "grad_cam.layer")
-NOT_SPATIAL = (INVALID, "LAYER_NOT_SPATIAL", "grad_cam.layer")
+UNKNOWN_LAYER = (INVALID, "UNKNOWN_LAYER", "method.grad_cam.layer")
+NOT_SPATIAL = (INVALID, "LAYER_NOT_SPATIAL", "method.grad_cam.layer")
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,7 @@ class Case:
 
 def asking(image: Image | None = None, *, model: str = LITE0, **fields: Any) -> AttributeRequest:
     """A good request for Grad-CAM, but for what is given."""
-    return AttributeRequest(
-        model=model, image=image or Image(encoded=PNG), **{"grad_cam": GradCamParameters()} | fields
-    )
+    return AttributeRequest(model=model, image=image or Image(encoded=PNG), **{"method": Method(grad_cam={})} | fields)
 
 
 def encoded(data: bytes) -> AttributeRequest:
@@ -94,16 +96,36 @@ def without_method() -> AttributeRequest:
 
 
 def with_a_method_of_the_future() -> AttributeRequest:
-    """Field 99, an empty message, as a client with a newer contract would send it."""
-    return AttributeRequest.FromString(without_method().SerializeToString() + b"\x9a\x06\x00")
+    """Field 99 of the method, an empty message, as a client with a newer contract would send it."""
+    return asking(method=Method.FromString(b"\x9a\x06\x00"))
 
 
 def grad_cam(layer: str) -> AttributeRequest:
-    return asking(grad_cam=GradCamParameters(layer=layer))
+    return asking(method=Method(grad_cam={"layer": layer}))
 
 
 def target(**kind: Any) -> AttributeRequest:
     return asking(target=Target(**kind))
+
+
+def parameters(name: str, **values: Any) -> AttributeRequest:
+    return asking(method=Method(**{name: values}))
+
+
+def unit(layer: str = "head", channel: int = 0, **place: int) -> AttributeRequest:
+    return asking(target=Target(unit=Unit(layer=layer, channel=channel, **place)))
+
+
+def comparing(*variants: Variant, image: Image | None = None, **fields: Any) -> CompareRequest:
+    """A good Grad-CAM, then `variants`."""
+    good = Variant(method=Method(grad_cam={}))
+    return CompareRequest(model=LITE0, image=image or Image(encoded=PNG), variants=[good, *variants], **fields)
+
+
+def failing(**fields: Any) -> AnalyzeFailureRequest:
+    """A good request, but for what is given."""
+    good = {"model": LITE0, "image": Image(encoded=PNG), "truth": ClassReference(index=281)}
+    return AnalyzeFailureRequest(**{**good, **fields})
 
 
 def overlay(image: Image | None = None, **options: Any) -> AttributeRequest:
@@ -111,7 +133,7 @@ def overlay(image: Image | None = None, **options: Any) -> AttributeRequest:
 
 
 PICTURES = [
-    Case("no image", AttributeRequest(model=LITE0, grad_cam=GradCamParameters()), (INVALID, "IMAGE_MISSING", "image")),
+    Case("no image", AttributeRequest(model=LITE0, method=Method(grad_cam={})), (INVALID, "IMAGE_MISSING", "image")),
     Case("an image without content", asking(Image()), (INVALID, "IMAGE_MISSING", "image")),
     Case("zero bytes", encoded(b""), UNDECODABLE),
     Case("random bytes", encoded(np.random.default_rng(1).bytes(1024)), UNDECODABLE),
@@ -221,7 +243,7 @@ NAMES = [
         ("FAILED_PRECONDITION", "MODEL_NOT_LOADED", "model"),
         "LoadModel",
     ),
-    Case("no method", without_method(), (INVALID, "UNKNOWN_METHOD", "method"), "saliency, grad_cam"),
+    Case("no method", without_method(), (INVALID, "UNKNOWN_METHOD", "method"), "saliency, input_x_gradient"),
     Case("a method of the future", with_a_method_of_the_future(), (INVALID, "UNKNOWN_METHOD", "method"), "grad_cam"),
     Case("an unknown layer", grad_cam("blocks.99"), UNKNOWN_LAYER, "blocks.9"),
     Case("an empty layer", grad_cam(""), UNKNOWN_LAYER),
@@ -325,41 +347,326 @@ MODELS = [
         for token in ("!!!", "resnet18", "=", "____", "Katze 猫", "!" * 100_000)
     ),
 ]
-CASES = PICTURES + TENSORS + NAMES + RANGES + CLASSIFY + MODELS
+NAN, INFINITE = float("nan"), float("inf")
+FILLED = ("integrated_gradients", "deep_lift", "occlusion")
+NOISY = ("smooth_grad", "var_grad")
+LAYERED = (
+    "grad_cam", "guided_grad_cam", "grad_cam_plus_plus", "layer_cam", "x_grad_cam", "eigen_cam", "score_cam",
+    "ablation_cam",
+)  # fmt: skip
+
+
+def bad_parameters(name: str, parameter: str, *values: Any, says: str = "", **others: Any) -> list[Case]:
+    expected = (INVALID, "INVALID_PARAMETER", f"method.{name}.{parameter}")
+    return [
+        Case(f"{name} {parameter} {value!r:.20}", parameters(name, **{parameter: value}, **others), expected, says)
+        for value in values
+    ]
+
+
+PARAMETERS = [
+    *(
+        case
+        for name in FILLED
+        for case in (
+            *bad_parameters(name, "fill", "gray", "", LONG, "猫" * 50_000),
+            *bad_parameters(
+                name,
+                "fill_color",
+                [0.5, 0.5],
+                [0.5] * 4,
+                [0.5] * 10_000,
+                [0.5, 0.5, 1.5],
+                [-0.1, 0, 0],
+                [0, NAN, 0],
+                [0, 0, INFINITE],
+                says="three numbers",
+            ),
+        )
+    ),
+    *bad_parameters("integrated_gradients", "steps", 0, -1, 10_001, 2**31 - 1),
+    *(
+        case
+        for name in NOISY
+        for case in (
+            *bad_parameters(name, "samples", 0, -(2**31), 10_001),
+            *bad_parameters(name, "stdev", 0, -0.1, 10.5, NAN, INFINITE),
+            *bad_parameters(name, "seed", -1),
+            *bad_parameters(name, "method", "rise", "eigen_cam", "", says="no gradient method"),
+            *bad_parameters(name, "method", LONG),
+            *bad_parameters(name, "layer", "head", says="looks at no layer"),
+            *bad_parameters(name, "layer", "head", says="looks at no layer", method="gradient"),
+        )
+    ),
+    Case(
+        "smooth_grad of an unknown layer",
+        parameters("smooth_grad", method="grad_cam", layer="blocks.99"),
+        (INVALID, "UNKNOWN_LAYER", "method.smooth_grad.layer"),
+        "blocks.9",
+    ),
+    *bad_parameters("occlusion", "window", 0, -1, 4097),
+    *bad_parameters("occlusion", "window", 225, says="at most 224"),
+    *bad_parameters("occlusion", "stride", 0, -16, 4097),
+    *bad_parameters("occlusion", "stride", 33, says="larger than window 32"),
+    *bad_parameters("occlusion", "stride", 9, window=8, says="larger than window 8"),
+    *bad_parameters("rise", "masks", 0, -1, 100_001),
+    *bad_parameters("rise", "cells", 1, 65),
+    *bad_parameters("rise", "probability", 0, 1, -0.5, 1.5, NAN, INFINITE),
+    *bad_parameters("rise", "seed", -1),
+    *bad_parameters("score_cam", "masks", 0, -5, 100_001),
+    *bad_parameters("segment", "map", "rise", "", LONG),
+    *bad_parameters("segment", "foreground", -0.1, 1.5, NAN),
+    *bad_parameters("segment", "background", -0.1, NAN),
+    *bad_parameters("segment", "background", 0.75, 0.5, foreground=0.5),
+    *bad_parameters("segment", "iterations", 0, 51),
+    *(
+        Case(f"{name} of {why}", parameters(name, layer=layer), (INVALID, reason, f"method.{name}.layer"))
+        for name in LAYERED
+        for why, layer, reason in (
+            ("an unknown layer", "blocks.99", "UNKNOWN_LAYER"),
+            ("an empty layer", "", "UNKNOWN_LAYER"),
+            ("the classifier", "classifier", "LAYER_NOT_SPATIAL"),
+        )
+    ),
+    Case(
+        "attention_rollout of a network without attention",
+        parameters("attention_rollout"),
+        ("FAILED_PRECONDITION", "METHOD_UNSUPPORTED", "method.attention_rollout"),
+        "attention",
+    ),
+    Case(
+        "grad_cam of a unit that comes before its layer",
+        asking(target=Target(unit=Unit(layer="blocks.10", channel=3))),
+        ("FAILED_PRECONDITION", "METHOD_UNSUPPORTED", "method.grad_cam.layer"),
+        "not depend on the layer 'head'",
+    ),
+    Case(
+        "deep_lift of a probability",
+        asking(method=Method(deep_lift={}), target=Target(output=Target.OUTPUT_PROBABILITY)),
+        (INVALID, "INVALID_INPUT", "target"),
+        "score",
+    ),
+    *(
+        Case(f"precision {precision}", asking(precision=precision), (INVALID, "OUT_OF_RANGE", "precision"), "bfloat16")
+        for precision in (UNKNOWN_ENUM, -1)
+    ),
+]
+TARGETS = [
+    *(
+        Case(f"output {output}", target(output=output, **kind), (INVALID, "OUT_OF_RANGE", "target.output"))
+        for output in (UNKNOWN_ENUM, -1)
+        for kind in ({}, {"class_index": 3}, {"classes": ClassSum(plus=[ClassReference(index=1)])})
+    ),
+    Case("no classes", target(classes=ClassSum()), (INVALID, "UNKNOWN_CLASS", "target.classes.plus"), "at least one"),
+    Case(
+        "only classes to take off",
+        target(classes=ClassSum(minus=[ClassReference(index=1)])),
+        (INVALID, "UNKNOWN_CLASS", "target.classes.plus"),
+        "at least one",
+    ),
+    Case(
+        "101 classes",
+        target(classes=ClassSum(plus=[ClassReference(index=1)] * 101)),
+        (INVALID, "OUT_OF_RANGE", "target.classes.plus"),
+        "at most 100",
+    ),
+    Case(
+        "101 classes to take off",
+        target(classes=ClassSum(plus=[ClassReference(index=1)], minus=[ClassReference(index=2)] * 101)),
+        (INVALID, "OUT_OF_RANGE", "target.classes.minus"),
+        "at most 100",
+    ),
+    *(
+        Case(
+            f"{side} with {why} as its second class",
+            target(classes=ClassSum(**{"plus": [ClassReference(index=1)], side: [ClassReference(label="tabby"), bad]})),
+            (INVALID, "UNKNOWN_CLASS", f"target.classes.{side}[1]"),
+        )
+        for side in ("plus", "minus")
+        for why, bad in (
+            ("nothing", ClassReference()),
+            ("class 1000", ClassReference(index=1000)),
+            ("class -1", ClassReference(index=-1)),
+            ("an unknown label", ClassReference(label="tabbi")),
+            ("an empty label", ClassReference(label="")),
+            ("a long label", ClassReference(label="猫" * 50_000)),
+        )
+    ),
+    *(
+        Case(f"a unit of the layer {layer!r:.20}", unit(layer), (INVALID, "UNKNOWN_LAYER", "target.unit.layer"))
+        for layer in ("", "heat", LONG)
+    ),
+    *(
+        Case(f"channel {channel}", unit(channel=channel), (INVALID, "OUT_OF_RANGE", "target.unit.channel"), "0 to 1279")
+        for channel in (-1, 1280, 2**31 - 1)
+    ),
+    Case("a row alone", unit(row=3), (INVALID, "INVALID_PARAMETER", "target.unit.row"), "go together"),
+    Case("a column alone", unit(column=3), (INVALID, "INVALID_PARAMETER", "target.unit.row"), "go together"),
+    *(
+        Case(f"place {row}, {column}", unit(row=row, column=column), (INVALID, "OUT_OF_RANGE", "target.unit.row"), "7")
+        for row, column in ((7, 0), (0, 7), (-1, 0), (0, -1), (2**31 - 1, 2**31 - 1))
+    ),
+    Case(
+        "a place where there is no grid",
+        unit("classifier", row=0, column=0),
+        (INVALID, "LAYER_NOT_SPATIAL", "target.unit.row"),
+        "no grid",
+    ),
+]
+COMPARE = [
+    Case("no variants", CompareRequest(model=LITE0, image=Image(encoded=PNG)), (INVALID, "OUT_OF_RANGE", "variants")),
+    Case(
+        "33 variants",
+        comparing(*[Variant(method=Method(grad_cam={}))] * 32),
+        (INVALID, "OUT_OF_RANGE", "variants"),
+        "1 to 32",
+    ),
+    Case("a variant without a method", comparing(Variant()), (INVALID, "UNKNOWN_METHOD", "variants[1].method"), "rise"),
+    *(
+        Case(f"a bad variant in the middle, {field}", comparing(bad, Variant(method=Method(saliency={}))), expected)
+        for field, bad, expected in (
+            (
+                "masks",
+                Variant(method=Method(rise={"masks": 0})),
+                (INVALID, "INVALID_PARAMETER", "variants[1].method.rise.masks"),
+            ),
+            (
+                "layer",
+                Variant(method=Method(layer_cam={"layer": "heat"})),
+                (INVALID, "UNKNOWN_LAYER", "variants[1].method.layer_cam.layer"),
+            ),
+            (
+                "class",
+                Variant(method=Method(grad_cam={}), target=Target(class_index=1000)),
+                (INVALID, "UNKNOWN_CLASS", "variants[1].target"),
+            ),
+            (
+                "channel",
+                Variant(method=Method(grad_cam={}), target=Target(unit=Unit(layer="head", channel=1280))),
+                (INVALID, "OUT_OF_RANGE", "variants[1].target.unit.channel"),
+            ),
+            (
+                "window",
+                Variant(method=Method(occlusion={"window": 300})),
+                (INVALID, "INVALID_PARAMETER", "variants[1].method.occlusion.window"),
+            ),
+            (
+                "method",
+                Variant(method=Method(attention_rollout={})),
+                ("FAILED_PRECONDITION", "METHOD_UNSUPPORTED", "variants[1].method.attention_rollout"),
+            ),
+            (
+                "unit",
+                Variant(method=Method(grad_cam={}), target=Target(unit=Unit(layer="blocks.10", channel=3))),
+                ("FAILED_PRECONDITION", "METHOD_UNSUPPORTED", "variants[1].method.grad_cam.layer"),
+            ),
+            (
+                "output",
+                Variant(method=Method(deep_lift={}), target=Target(output=Target.OUTPUT_PROBABILITY)),
+                (INVALID, "INVALID_INPUT", "variants[1].target"),
+            ),
+        )
+    ),
+    *(
+        Case(
+            f"{field} of a preprocessed picture",
+            comparing(image=Image(preprocessed=from_array(np.zeros((3, 224, 224), np.float32))), **{field: Overlay()}),
+            (INVALID, "NO_PICTURE", field),
+        )
+        for field in ("overlay", "contact_sheet")
+    ),
+    Case(
+        "a sheet in an unknown colour map",
+        comparing(contact_sheet=Overlay(colormap="jet")),
+        (INVALID, "UNKNOWN_COLORMAP", "contact_sheet.colormap"),
+    ),
+    Case(
+        "a sheet of opacity 2",
+        comparing(contact_sheet=Overlay(opacity=2)),
+        (INVALID, "OUT_OF_RANGE", "contact_sheet.opacity"),
+    ),
+    Case(
+        "a sheet in an unknown format",
+        comparing(contact_sheet=Overlay(format=UNKNOWN_ENUM)),
+        (INVALID, "OUT_OF_RANGE", "contact_sheet.format"),
+    ),
+    Case("top_k 1001", comparing(top_k=1001), (INVALID, "OUT_OF_RANGE", "top_k")),
+    Case("an unknown data_type", comparing(data_type=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "data_type")),
+    Case("an unknown precision", comparing(precision=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "precision")),
+    Case("no image", CompareRequest(model=LITE0, variants=comparing().variants), (INVALID, "IMAGE_MISSING", "image")),
+    Case("no model", CompareRequest(variants=comparing().variants), (INVALID, "MODEL_MISSING", "model")),
+]
+FAILURE = [
+    Case("no truth", failing(truth=None), (INVALID, "UNKNOWN_CLASS", "truth"), "index or label"),
+    Case("an empty truth", failing(truth=ClassReference()), (INVALID, "UNKNOWN_CLASS", "truth"), "index or label"),
+    Case(
+        "an unknown truth", failing(truth=ClassReference(label="tabbi")), (INVALID, "UNKNOWN_CLASS", "truth"), "tabby"
+    ),
+    *(
+        Case(f"truth {index}", failing(truth=ClassReference(index=index)), (INVALID, "UNKNOWN_CLASS", "truth"))
+        for index in (-1, 1000, 2**31 - 1)
+    ),
+    Case(
+        "an ambiguous truth",
+        failing(truth=ClassReference(label="CARDIGAN")),
+        (INVALID, "AMBIGUOUS_CLASS", "truth"),
+        "264, 474",
+    ),
+    Case("an empty method", failing(method=Method()), (INVALID, "UNKNOWN_METHOD", "method")),
+    Case(
+        "a bad parameter",
+        failing(method=Method(rise={"masks": 0})),
+        (INVALID, "INVALID_PARAMETER", "method.rise.masks"),
+    ),
+    Case(
+        "a window that does not fit",
+        failing(method=Method(occlusion={"window": 300})),
+        (INVALID, "INVALID_PARAMETER", "method.occlusion.window"),
+    ),
+    Case(
+        "a method without a meaning",
+        failing(method=Method(attention_rollout={})),
+        ("FAILED_PRECONDITION", "METHOD_UNSUPPORTED", "method.attention_rollout"),
+    ),
+    Case(
+        "a sheet of a preprocessed picture",
+        failing(image=Image(preprocessed=from_array(np.zeros((3, 224, 224), np.float32))), contact_sheet=Overlay()),
+        (INVALID, "NO_PICTURE", "contact_sheet"),
+    ),
+    Case("top_k -1", failing(top_k=-1), (INVALID, "OUT_OF_RANGE", "top_k")),
+    Case("an unknown precision", failing(precision=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "precision")),
+    Case("no image", failing(image=None), (INVALID, "IMAGE_MISSING", "image")),
+    Case("an unknown model", failing(model="models/resnet19"), ("NOT_FOUND", "UNKNOWN_MODEL", "model"), "resnet18"),
+]
+CASES = PICTURES + TENSORS + NAMES + PARAMETERS + TARGETS + RANGES + COMPARE + FAILURE + CLASSIFY + MODELS
 
 
 @pytest.fixture
 def send(stubs: Stubs) -> Callable[[Message], object]:
     """The call that takes a request."""
 
-    def send(request: Message) -> object:
-        match request:
-            case AttributeRequest():
-                return stubs.attribute(request, timeout=SECONDS)
-            case ClassifyRequest():
-                return stubs.classify(request, timeout=SECONDS)
-            case ListModelsRequest():
-                return stubs.list_models(request, timeout=SECONDS)
-            case GetModelRequest():
-                return stubs.get_model(request, timeout=SECONDS)
-            case LoadModelRequest():
-                return stubs.load_model(request, timeout=SECONDS)
-            case UnloadModelRequest():
-                return stubs.unload_model(request, timeout=SECONDS)
-        raise AssertionError(type(request))
-
-    return send
+    calls: dict[type[Message], Callable[..., object]] = {
+        AttributeRequest: stubs.attribute,
+        CompareRequest: stubs.compare,
+        AnalyzeFailureRequest: stubs.analyze_failure,
+        ClassifyRequest: stubs.classify,
+        ListModelsRequest: stubs.list_models,
+        GetModelRequest: stubs.get_model,
+        LoadModelRequest: stubs.load_model,
+        UnloadModelRequest: stubs.unload_model,
+    }
+    return lambda request: calls[type(request)](request, timeout=SECONDS)
 
 
 def assert_goes_on(stubs: Stubs) -> None:
     """A good call is answered."""
-    assert stubs.attribute(asking(), timeout=SECONDS).attribution.shape == [7, 7]
+    assert stubs.attribute(asking(), timeout=SECONDS).attribution.shape == [1, 7, 7]
 
 
 def has_field(message: Message, path: str) -> bool:
-    """Whether a request has a field, or a oneof, of that dotted path."""
+    """Whether a request has a field, or a oneof, of that dotted path; [0] and so on count the items of a list."""
     descriptor = message.DESCRIPTOR
-    *outer, last = path.split(".")
+    *outer, last = re.sub(r"\[\d+\]", "", path).split(".")
     for name in outer:
         field = descriptor.fields_by_name.get(name)
         if field is None or field.message_type is None:

@@ -1,28 +1,24 @@
 """Every answer under load is the one that the caller would get alone."""
 
 import itertools
+import os
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
 from convscope.client.tensors import from_array, to_array
-from convscope.v1.attribution_service_pb2 import (
-    AttributeRequest,
-    AttributeResponse,
-    ClassifyRequest,
-    GradCamParameters,
-    SaliencyParameters,
-    Target,
-)
+from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, ClassifyRequest
 from convscope.v1.image_pb2 import Image
+from convscope.v1.method_pb2 import Method
+from convscope.v1.target_pb2 import Target
 from tests.processes import ServerProcess
+from tests.services.asking import CONVOLUTIONAL, method
 from tests.services.calls import SECONDS, Stubs
 from tests.services.pictures import noise, to_file
 
@@ -40,23 +36,23 @@ class Question:
     model: str
     picture: int
     target: int
-    method: dict[str, Any]
+    method: Method
 
     def request(self, images: list[Image]) -> AttributeRequest:
         return AttributeRequest(
             model=f"models/{self.model}",
             image=images[self.picture],
             target=Target(class_index=self.target),
-            **self.method,
+            method=self.method,
         )
 
 
-SALIENCY, SIGNED = {"saliency": SaliencyParameters()}, {"saliency": SaliencyParameters(abs=False)}
-CAM = {"grad_cam": GradCamParameters(relu=False)}
+SALIENCY, SIGNED = method("saliency"), method("saliency", {"abs": False})
+CAM = method("grad_cam", {"relu": False})
 
 
-def cam(layer: str) -> dict[str, Any]:
-    return {"grad_cam": GradCamParameters(relu=False, layer=layer)}
+def cam(layer: str) -> Method:
+    return method("grad_cam", {"relu": False, "layer": layer})
 
 
 # On one model: methods, parameters, layers, targets and pictures (files and prepared ones) all mixed.
@@ -99,11 +95,11 @@ class Lone:
         for one, other in itertools.combinations(self.answers, 2):
             assert list(one.attribution.shape) != list(other.attribution.shape) or error(one, other) > 0.1
 
-    def check(self, place: int, found: AttributeResponse) -> float:
+    def check(self, place: int, found: AttributeResponse, tolerance: float = TIGHT) -> float:
         """How far an answer is from the lone one, which must be next to nothing."""
         expected = self.answers[place]
         off = error(found, expected)
-        assert off <= TIGHT, f"{self.questions[place]} is off by {off:.1e} of its largest value"
+        assert off <= tolerance, f"{self.questions[place]} is off by {off:.1e} of its largest value"
         assert found.target.index == self.questions[place].target
         assert found.region == expected.region
         assert found.layer == expected.layer
@@ -198,3 +194,45 @@ def test_thirty_two_callers_at_once_share_passes_and_get_right_answers(
     assert len(errors) == 32
     assert pictures - pictures_before == 32
     assert passes - passes_before < 32 / 2, "pictures went through together"
+
+
+CALLERS = 16
+CALLS = int(os.environ.get("CONVSCOPE_TEST_CALLS", "320"))
+"""Of all methods together; 2000 take three minutes of two idle cores."""
+CLOSE = 1e-4
+EVERY_METHOD = [
+    Question(LITE0, picture, target, method(name, {**parameters, **few}))
+    for number, (name, parameters) in enumerate(CONVOLUTIONAL.items())
+    for picture, target in ((number % 4, 281 + number), ((number + 1) % 4, 900 + number))
+    for few in [{"layer": "blocks.0"} if name == "ablation_cam" else {}]
+]
+"""Each method with two pictures; of ablation_cam a layer of few channels, as each costs a pass."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_sixteen_callers_who_mix_all_methods_get_the_answers_that_one_alone_gets(
+    stubs: Stubs, images: list[Image]
+) -> None:
+    lone = Lone(stubs, images, EVERY_METHOD)
+    start = threading.Barrier(CALLERS)
+    count, random = len(lone.requests), np.random.default_rng(1)
+    order = np.concatenate([random.permutation(count) for _ in range(-(-CALLS // count))])[:CALLS].tolist()
+    places = iter(order)
+    turn = threading.Lock()
+
+    def next_place() -> int | None:
+        with turn:
+            return next(places, None)
+
+    def work(_: int) -> Counter[int]:
+        answered: Counter[int] = Counter()
+        start.wait(SECONDS)
+        while (place := next_place()) is not None:
+            lone.check(place, stubs.attribute(lone.requests[place], timeout=10 * SECONDS), CLOSE)
+            answered[place] += 1
+        return answered
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answered = sum(pool.map(work, range(CALLERS)), Counter())
+    assert answered == Counter(order), "every call was answered"

@@ -96,7 +96,8 @@ def test_reflection_lists_the_services(stubs: Stubs) -> None:
     reflected = ProtoReflectionDescriptorDatabase(stubs.channel)
     assert {*SERVICES, "grpc.health.v1.Health"} <= set(reflected.get_services())
     found = reflected.FindFileContainingSymbol("convscope.v1.AttributionService")
-    assert [method.name for method in found.service[0].method] == ["Attribute", "AttributeStream", "Classify"]
+    rpcs = [method.name for method in found.service[0].method]
+    assert rpcs == ["Attribute", "AttributeStream", "Compare", "AnalyzeFailure", "Classify"]
 
 
 def test_on_sigterm_health_turns_first_and_every_accepted_call_is_answered(tmp_path: Path) -> None:

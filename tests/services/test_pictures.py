@@ -13,11 +13,10 @@ from convscope.client.tensors import from_array, to_array
 from convscope.v1.attribution_service_pb2 import (
     AttributeRequest,
     AttributeResponse,
-    GradCamParameters,
     Overlay,
-    SaliencyParameters,
 )
 from convscope.v1.image_pb2 import Image
+from convscope.v1.method_pb2 import Method
 from tests.services.calls import SECONDS, Stubs
 from tests.services.pictures import noise, to_file
 
@@ -121,7 +120,7 @@ KINDS = (
 
 
 def ask(stubs: Stubs, image: Image, **fields: Any) -> AttributeResponse:
-    fields = {"grad_cam": GradCamParameters()} | fields
+    fields = {"method": Method(grad_cam={})} | fields
     return stubs.attribute(AttributeRequest(model="models/efficientnet_lite0", image=image, **fields), timeout=SECONDS)
 
 
@@ -133,7 +132,7 @@ def seen(stubs: Stubs, data: bytes) -> Pixels:
 
 
 def explain(stubs: Stubs, image: Image) -> NDArray[np.float32]:
-    return np.asarray(to_array(ask(stubs, image, grad_cam=None, saliency=SaliencyParameters()).attribution))
+    return np.asarray(to_array(ask(stubs, image, method=Method(saliency={})).attribution))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
@@ -189,4 +188,4 @@ def test_a_picture_of_one_colour_gets_the_same_answer_at_every_size(stubs: Stubs
 
 def test_a_large_photograph_is_accepted(stubs: Stubs) -> None:
     data = to_file(PillowImage.new("RGB", (7000, 7000), (200, 30, 90)), "JPEG")
-    assert ask(stubs, Image(encoded=data)).attribution.shape == [7, 7]
+    assert ask(stubs, Image(encoded=data)).attribution.shape == [1, 7, 7]

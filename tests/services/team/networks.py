@@ -3,8 +3,10 @@
 A server finds them with this folder on its PYTHONPATH, as `networks:guarded` and so on.
 """
 
+import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -46,6 +48,62 @@ def guarded(gates: str = "", carries: int = 1000) -> nn.Module:
     return Guarded(Path(gates), carries)
 
 
+class Paced(Guarded):
+    """Notes how many pictures each pass has, a line each in the file `passes`. The file `hold`, where there is one,
+    says how many passes may go on."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        size, notes = len(images), self.gates / "passes"
+        with notes.open("a") as file:
+            file.write(f"{size}\n")
+        begun = len(notes.read_text().splitlines())
+        wait_until(lambda: begun <= self._allowed(), "the hold to end")
+        return super().forward(images)
+
+    def _allowed(self) -> float:
+        try:
+            return int((self.gates / "hold").read_text())
+        except FileNotFoundError:
+            return math.inf
+
+
+def paced(gates: str) -> nn.Module:
+    return Paced(Path(gates), carries=1000)
+
+
+class Attentive(nn.Module):
+    """A small vision transformer: sixteen patches behind a class token."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, SIZE // 4, SIZE // 4)
+        self.token = nn.Parameter(torch.randn(1, 1, width))
+        self.blocks = nn.Sequential(*(AttentiveBlock(width) for _ in range(2)))
+        self.classifier = nn.Linear(width, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token.expand(len(images), -1, -1), tokens], dim=1)
+        scores: Tensor = self.classifier(self.blocks(tokens)[:, 0])
+        return scores
+
+
+class AttentiveBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, 2, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        normed = self.norm(tokens)
+        attended, _ = self.attention(normed, normed, normed, need_weights=False)
+        return tokens + torch.as_tensor(attended)
+
+
+def attentive() -> nn.Module:
+    return Attentive()
+
+
 def slow(gates: str, gate: str) -> nn.Module:
     """Takes until there is a file `gate`, with {replica} for the server's own name."""
     wait_for_file(Path(gates) / gate.format(replica=os.environ.get("CONVSCOPE_REPLICA", "")))
@@ -65,8 +123,12 @@ def late(gates: str, gate: str) -> nn.Module:
 
 def wait_for_file(path: Path) -> None:
     """Raises TimeoutError, so that no process stays for ever."""
+    wait_until(path.exists, str(path))
+
+
+def wait_until(found: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + LONGEST_WAIT
-    while not path.exists():
+    while not found():
         if time.monotonic() > end:
-            raise TimeoutError(f"nobody made {path}")
+            raise TimeoutError(f"waited too long for {what}")
         time.sleep(0.002)

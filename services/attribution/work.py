@@ -1,0 +1,109 @@
+"""What the executor is given, and what comes of it."""
+
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.engine.attribution.batch import Progress, unwatched
+from convscope.engine.attribution.method import Method, PassMethod
+from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.segmentation import Segmentation
+from convscope.engine.attribution.target import Target, Targets
+from convscope.engine.models.model import Model
+from convscope.engine.models.variants import Precision
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A method with its parameters."""
+
+    method_name: str
+    method: Method
+    parameters: Parameters
+    layer: str = ""
+    """The layer that it looks at; empty for none."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done to a picture."""
+
+    asks: tuple[Ask, ...] = ()
+    """Answered together, sharing passes; none: the picture is only classified."""
+    precision: Precision = "float32"
+
+    @property
+    def name(self) -> str:
+        """What metrics call it."""
+        return "classify" if not self.asks else "compare" if len(self.asks) > 1 else self.asks[0].method_name
+
+    @property
+    def quick(self) -> bool:
+        """Whether it takes a pass or few."""
+        return all(isinstance(ask.method, PassMethod) for ask in self.asks)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one method says of one picture."""
+
+    values: NDArray[np.float32]
+    """The attribution, [channels, height, width]."""
+    target: Target
+    """What it is for, the top class named."""
+    explained: float
+    convergence_error: float | None = None
+    segmentation: Segmentation | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one picture."""
+
+    scores: NDArray[np.float32]
+    """[classes], before the softmax."""
+    answers: tuple[Answer, ...] = ()
+    """One for each ask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """One picture in the queue."""
+
+    model: Model
+    task: Task
+    image: Tensor
+    """uint8 [3, H, W], cropped; or float32 [3, H, W], preprocessed."""
+    targets: tuple[Target, ...] = ()
+    """One for each ask."""
+    deadline: float | None = None
+    """When nobody waits any more, time.monotonic(); None: never."""
+    gone: Callable[[], bool] = bool
+    """Whether the caller has gone."""
+    on_progress: Progress = unwatched
+    """Called in the executor's thread: must be quick."""
+    future: "Future[Result]" = field(default_factory=Future)
+    queued_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def group(self) -> Hashable:
+        """Equal for work that may go through a model together: long work goes alone, so that it can be ended alone."""
+        if not self.task.quick or len(self.task.asks) > 1:
+            return id(self)
+        return id(self.model), self.task, self.image.dtype, tuple(map(Targets.kind, self.targets))
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and self.deadline <= time.monotonic()
+
+    def claim(self) -> bool:
+        """Begin it, unless its caller has gone or has no time left."""
+        if self.late:
+            self.future.cancel()
+        return self.future.set_running_or_notify_cancel()
