@@ -23,17 +23,33 @@ from convscope.client.errors import (
     Unavailable,
 )
 from convscope.client.images import Preprocessed
-from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Preprocessing, Replica
+from convscope.client.methods import Variant
+from convscope.client.results import (
+    Attribution,
+    Classification,
+    Comparison,
+    FailureAnalysis,
+    Layer,
+    Model,
+    Prediction,
+    Preprocessing,
+    Replica,
+    Segmentation,
+)
+from convscope.client.targets import Classes, Unit
 
 __all__ = [
     "AsyncClient",
     "Attribution",
     "Cancelled",
+    "Classes",
     "Classification",
     "Client",
     "ClientError",
+    "Comparison",
     "DeadlineExceeded",
     "FailedPrecondition",
+    "FailureAnalysis",
     "InvalidArgument",
     "Layer",
     "Model",
@@ -44,7 +60,10 @@ __all__ = [
     "Preprocessing",
     "Replica",
     "ResourceExhausted",
+    "Segmentation",
     "ServerFault",
     "Tls",
     "Unavailable",
+    "Unit",
+    "Variant",
 ]

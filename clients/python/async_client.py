@@ -10,13 +10,15 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from convscope.client import plans
-from convscope.client.bulk import Bulk, Outcome
+from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, watched
 from convscope.client.channel import Tls, metadata, open_async_channel
-from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT
-from convscope.client.errors import Cancelled, from_rpc_error
+from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
+from convscope.client.errors import Cancelled, ServerFault, from_rpc_error
 from convscope.client.images import Picture
-from convscope.client.plans import Plan, Stubs, Target
-from convscope.client.results import Attribution, Classification, Layer, Model
+from convscope.client.methods import Variant
+from convscope.client.plans import Plan, Stubs
+from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
+from convscope.client.targets import Target
 
 T = TypeVar("T")
 
@@ -92,7 +94,9 @@ class AsyncClient:
         method: str,
         target: Target = None,
         top_k: int = 5,
-        precision: str = "float32",
+        data_type: str = "float32",
+        precision: str | None = None,
+        on_progress: OnProgress | None = None,
         timeout: float | None = None,
         **parameters: Any,
     ) -> Attribution:
@@ -103,6 +107,75 @@ class AsyncClient:
             method=method,
             target=target,
             top_k=top_k,
+            data_type=data_type,
+            precision=precision,
+            parameters=parameters,
+        )
+        if on_progress is None:
+            return await self._run(plan, timeout)
+        rpc: Any = self._stubs.attribution.AttributeStream
+        seconds = LONG_TIMEOUT if timeout is None else timeout
+        stream = rpc(iter([watched(plan)]), timeout=seconds, metadata=self._metadata)
+        try:
+            async for response in stream:
+                if response.HasField("progress"):
+                    on_progress(response.progress.done, response.progress.total)
+                else:
+                    return outcome_of(plan, response)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.target) from None
+        except asyncio.CancelledError:
+            _raise_where_closed()
+            raise
+        finally:
+            stream.cancel()
+        raise ServerFault("the stream ended without an answer")
+
+    async def compare(
+        self,
+        image: Picture,
+        variants: Iterable[Variant | str],
+        *,
+        model: str,
+        target: Target = None,
+        top_k: int = 5,
+        data_type: str = "float32",
+        precision: str | None = None,
+        timeout: float = LONG_TIMEOUT,
+    ) -> Comparison:
+        plan = await asyncio.to_thread(
+            plans.compare,
+            image,
+            model=model,
+            variants=variants,
+            target=target,
+            top_k=top_k,
+            data_type=data_type,
+            precision=precision,
+        )
+        return await self._run(plan, timeout)
+
+    async def analyze_failure(
+        self,
+        image: Picture,
+        truth: int | str,
+        *,
+        model: str,
+        method: str = "grad_cam",
+        top_k: int = 5,
+        data_type: str = "float32",
+        precision: str | None = None,
+        timeout: float = LONG_TIMEOUT,
+        **parameters: Any,
+    ) -> FailureAnalysis:
+        plan = await asyncio.to_thread(
+            plans.analyze_failure,
+            image,
+            model=model,
+            truth=truth,
+            method=method,
+            top_k=top_k,
+            data_type=data_type,
             precision=precision,
             parameters=parameters,
         )
@@ -116,15 +189,16 @@ class AsyncClient:
         method: str,
         target: Target = None,
         top_k: int = 5,
-        precision: str = "float32",
+        data_type: str = "float32",
+        precision: str | None = None,
         timeout: float | None = None,
         **parameters: Any,
     ) -> AsyncIterator[Outcome]:
         bulk = Bulk(
             images,
             lambda image: plans.attribute(
-                image, model=model, method=method, target=target, top_k=top_k, precision=precision,
-                parameters=parameters,
+                image, model=model, method=method, target=target, top_k=top_k, data_type=data_type,
+                precision=precision, parameters=parameters,
             ),
         )  # fmt: skip
         rpc: Any = self._stubs.attribution.AttributeStream
@@ -137,6 +211,9 @@ class AsyncClient:
                 yield outcome
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
+        except asyncio.CancelledError:
+            _raise_where_closed()
+            raise
         finally:
             bulk.close()
             stream.cancel()
@@ -148,9 +225,13 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # gRPC says so too where nobody cancelled the task: the client was closed.
-            raise Cancelled("the client was closed", status="CANCELLED") from None
+            _raise_where_closed()
+            raise
         return plan.parse(response)
+
+
+def _raise_where_closed() -> None:
+    """gRPC says that a call was cancelled also where nobody cancelled the task: the client was closed."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        raise Cancelled("the client was closed", status="CANCELLED") from None

@@ -16,6 +16,20 @@ AHEAD = 64
 # A message over the server's limit would end the stream, the other pictures with it.
 LARGEST = 64 * 1024 * 1024
 Outcome = Attribution | ClientError
+OnProgress = Callable[[int, int], None]
+"""Called with how many of a long method's passes are done, and how many there are."""
+
+
+def watched(plan: Plan[Attribution]) -> AttributeStreamRequest:
+    """One picture on a stream of its own, with progress."""
+    return AttributeStreamRequest(id="0", request=cast(AttributeRequest, plan.request), progress=True)
+
+
+def outcome_of(plan: Plan[Attribution], response: AttributeStreamResponse) -> Attribution:
+    """Raises the ClientError that a response has in place of an answer."""
+    if response.HasField("error"):
+        raise from_status(response.error)
+    return plan.parse(response.response)
 
 
 class Bulk:

@@ -8,16 +8,19 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from convscope.client import plans
-from convscope.client.bulk import Bulk, Outcome
+from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, watched
 from convscope.client.channel import Tls, metadata, open_channel
-from convscope.client.errors import from_rpc_error
+from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
-from convscope.client.plans import Plan, Stubs, Target
-from convscope.client.results import Attribution, Classification, Layer, Model
+from convscope.client.methods import Variant
+from convscope.client.plans import Plan, Stubs
+from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
+from convscope.client.targets import Target
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT = 30.0
 LOAD_TIMEOUT = 600.0
+LONG_TIMEOUT = 600.0
 
 
 class Client:
@@ -103,19 +106,81 @@ class Client:
         method: str,
         target: Target = None,
         top_k: int = 5,
-        precision: str = "float32",
+        data_type: str = "float32",
+        precision: str | None = None,
+        on_progress: OnProgress | None = None,
         timeout: float | None = None,
         **parameters: Any,
     ) -> Attribution:
         """Which pixels made `model` say `target`.
 
         image: a path, an encoded file's bytes, a Pillow image, uint8 [H, W, 3] in RGB, or Preprocessed(array).
-        target: a class by index or label; None: the top class. precision: float32 or float16, of the values.
+        target: a class by index or label, Classes or a Unit; None: the top class. data_type: float32 or float16, of the
+        values. precision: what the network computes in, float32 or bfloat16; None: what the server is set to.
+        on_progress: called with (done, in all) by long methods, which then have ten minutes by default.
         parameters: the method's own, such as `layer` of grad_cam; None leaves the default.
         """
         plan = plans.attribute(
-            image, model=model, method=method, target=target, top_k=top_k, precision=precision, parameters=parameters
+            image, model=model, method=method, target=target, top_k=top_k, data_type=data_type, precision=precision,
+            parameters=parameters,
+        )  # fmt: skip
+        if on_progress is None:
+            return self._run(plan, timeout)
+        seconds = LONG_TIMEOUT if timeout is None else timeout
+        stream = self._stubs.attribution.AttributeStream(
+            iter([watched(plan)]), timeout=seconds, metadata=self._metadata
         )
+        try:
+            for response in stream:
+                if response.HasField("progress"):
+                    on_progress(response.progress.done, response.progress.total)
+                else:
+                    return outcome_of(plan, response)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.target) from None
+        finally:
+            stream.cancel()
+        raise ServerFault("the stream ended without an answer")
+
+    def compare(
+        self,
+        image: Picture,
+        variants: Iterable[Variant | str],
+        *,
+        model: str,
+        target: Target = None,
+        top_k: int = 5,
+        data_type: str = "float32",
+        precision: str | None = None,
+        timeout: float = LONG_TIMEOUT,
+    ) -> Comparison:
+        """Explain a picture with several methods or for several targets, at the cost of one pass where they can share.
+
+        variants: names of methods, or Variant("grad_cam", target=281, layer="layer3"). target: of those that name none.
+        """
+        plan = plans.compare(
+            image, model=model, variants=variants, target=target, top_k=top_k, data_type=data_type, precision=precision
+        )
+        return self._run(plan, timeout)
+
+    def analyze_failure(
+        self,
+        image: Picture,
+        truth: int | str,
+        *,
+        model: str,
+        method: str = "grad_cam",
+        top_k: int = 5,
+        data_type: str = "float32",
+        precision: str | None = None,
+        timeout: float = LONG_TIMEOUT,
+        **parameters: Any,
+    ) -> FailureAnalysis:
+        """Why `model` said what it said, beside what speaks for the truth, a class by index or label."""
+        plan = plans.analyze_failure(
+            image, model=model, truth=truth, method=method, top_k=top_k, data_type=data_type, precision=precision,
+            parameters=parameters,
+        )  # fmt: skip
         return self._run(plan, timeout)
 
     def attribute_many(
@@ -126,7 +191,8 @@ class Client:
         method: str,
         target: Target = None,
         top_k: int = 5,
-        precision: str = "float32",
+        data_type: str = "float32",
+        precision: str | None = None,
         timeout: float | None = None,
         **parameters: Any,
     ) -> Iterator[Outcome]:
@@ -138,8 +204,8 @@ class Client:
         bulk = Bulk(
             images,
             lambda image: plans.attribute(
-                image, model=model, method=method, target=target, top_k=top_k, precision=precision,
-                parameters=parameters,
+                image, model=model, method=method, target=target, top_k=top_k, data_type=data_type,
+                precision=precision, parameters=parameters,
             ),
         )  # fmt: skip
         stream = self._stubs.attribution.AttributeStream(bulk.requests(), timeout=timeout, metadata=self._metadata)

@@ -95,7 +95,8 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> ClientError:
     if name == "UNAVAILABLE":
         return Unavailable(f"no convscope server answers at {server}: {message}", status=name)
     if name == "DEADLINE_EXCEEDED":
-        return DeadlineExceeded(f"no answer from {server} in time: {message}", status=name)
+        message = f"no answer from {server} in time: {message}; a long method needs a longer timeout"
+        return DeadlineExceeded(message, status=name)
     if name == "RESOURCE_EXHAUSTED" and "larger than max" in message:
         # gRPC refuses such a message before any code of ours sees it.
         return InvalidArgument(f"the request is too large: {message}", reason="MESSAGE_TOO_LARGE", status=name)

@@ -3,7 +3,7 @@
 Client and AsyncClient differ only in how they carry a plan out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,15 +11,28 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from convscope.client.arguments import check_integer, check_text, under
 from convscope.client.errors import FailedPrecondition, InvalidArgument
 from convscope.client.images import Picture, to_image
-from convscope.client.results import Attribution, Classification, Layer, Model, Prediction, Preprocessing, Replica
-from convscope.client.tensors import to_array
-from convscope.v1 import model_service_pb2, prediction_pb2
-from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, ClassifyRequest, ClassifyResponse
-from convscope.v1.attribution_service_pb2 import Target as TargetMessage
+from convscope.client.methods import Variant, to_method
+from convscope.client.parse import to_attribution, to_classification, to_comparison, to_failure_analysis, to_model
+from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
+from convscope.client.targets import ClassName, Target, to_class, to_target
+from convscope.v1.attribution_service_pb2 import (
+    PRECISION_BFLOAT16,
+    PRECISION_FLOAT32,
+    PRECISION_UNSPECIFIED,
+    AnalyzeFailureRequest,
+    AnalyzeFailureResponse,
+    AttributeRequest,
+    AttributeResponse,
+    ClassifyRequest,
+    CompareRequest,
+    CompareResponse,
+    Precision,
+)
+from convscope.v1.attribution_service_pb2 import Variant as VariantMessage
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
-from convscope.v1.image_pb2 import Image, Region
 from convscope.v1.model_service_pb2 import (
     GetModelRequest,
     GetModelResponse,
@@ -27,20 +40,16 @@ from convscope.v1.model_service_pb2 import (
     ListModelsResponse,
     LoadModelRequest,
     LoadModelResponse,
-    ModelState,
     UnloadModelRequest,
     UnloadModelResponse,
 )
 from convscope.v1.model_service_pb2_grpc import ModelServiceStub
+from convscope.v1.target_pb2 import Target as TargetMessage
 from convscope.v1.tensor_pb2 import DataType
 
 T = TypeVar("T")
-Target = int | str | None
-"""A class by index or label; None: the one with the highest score."""
-
-METHOD_FIELDS = AttributeRequest.DESCRIPTOR.oneofs_by_name["method"].fields
-METHODS = tuple(field.name for field in METHOD_FIELDS)
-PRECISIONS = {"float32": DataType.DATA_TYPE_FLOAT32, "float16": DataType.DATA_TYPE_FLOAT16}
+DATA_TYPES = {"float32": DataType.DATA_TYPE_FLOAT32, "float16": DataType.DATA_TYPE_FLOAT16}
+PRECISIONS = {None: PRECISION_UNSPECIFIED, "float32": PRECISION_FLOAT32, "bfloat16": PRECISION_BFLOAT16}
 
 
 class Stubs:
@@ -62,14 +71,14 @@ class Plan(Generic[T]):
 
 def list_models(page_token: str) -> Plan[tuple[list[Model], str]]:
     def parse(response: ListModelsResponse) -> tuple[list[Model], str]:
-        return [_to_model(model) for model in response.models], response.next_page_token
+        return [to_model(model) for model in response.models], response.next_page_token
 
     return Plan(lambda stubs: stubs.models.ListModels, ListModelsRequest(page_token=page_token), parse)
 
 
 def get_model(name: str) -> Plan[Model]:
     def parse(response: GetModelResponse) -> Model:
-        return _to_model(response.model)
+        return to_model(response.model)
 
     return Plan(lambda stubs: stubs.models.GetModel, GetModelRequest(name=_resource(name)), parse)
 
@@ -85,24 +94,21 @@ def layers_of(model: Model) -> tuple[Layer, ...]:
 
 def load_model(name: str) -> Plan[Model]:
     def parse(response: LoadModelResponse) -> Model:
-        return _to_model(response.model)
+        return to_model(response.model)
 
     return Plan(lambda stubs: stubs.models.LoadModel, LoadModelRequest(name=_resource(name)), parse)
 
 
 def unload_model(name: str) -> Plan[Model]:
     def parse(response: UnloadModelResponse) -> Model:
-        return _to_model(response.model)
+        return to_model(response.model)
 
     return Plan(lambda stubs: stubs.models.UnloadModel, UnloadModelRequest(name=_resource(name)), parse)
 
 
 def classify(image: Picture, model: str, top_k: int) -> Plan[Classification]:
-    def parse(response: ClassifyResponse) -> Classification:
-        return Classification(_to_predictions(response.predictions), _to_region(response.region))
-
-    request = ClassifyRequest(model=_resource(model), image=to_image(image), top_k=_integer("top_k", top_k))
-    return Plan(lambda stubs: stubs.attribution.Classify, request, parse)
+    request = ClassifyRequest(model=_resource(model), image=to_image(image), top_k=check_integer("top_k", top_k))
+    return Plan(lambda stubs: stubs.attribution.Classify, request, to_classification)
 
 
 def attribute(
@@ -112,7 +118,8 @@ def attribute(
     method: str,
     target: Target,
     top_k: int,
-    precision: str,
+    data_type: str,
+    precision: str | None,
     parameters: dict[str, Any],
 ) -> Plan[Attribution]:
     """`parameters` that are None are left to the server's defaults. Raises InvalidArgument."""
@@ -120,10 +127,11 @@ def attribute(
         model=_resource(model),
         image=to_image(image),
         target=to_target(target),
-        data_type=_precision(precision),
-        top_k=_integer("top_k", top_k),
+        method=to_method(method, parameters),
+        data_type=_data_type(data_type),
+        top_k=check_integer("top_k", top_k),
+        precision=_precision(precision),
     )
-    _set_method(request, method, {name: value for name, value in parameters.items() if value is not None})
 
     def parse(response: AttributeResponse) -> Attribution:
         return to_attribution(response, method, model, request.image)
@@ -131,120 +139,83 @@ def attribute(
     return Plan(lambda stubs: stubs.attribution.Attribute, request, parse)
 
 
-def to_attribution(response: AttributeResponse, method: str, model: str, image: Image) -> Attribution:
-    return Attribution(
-        values=to_array(response.attribution),
-        method=method,
-        model=model,
-        target=_to_prediction(response.target),
-        predictions=_to_predictions(response.predictions),
-        region=_to_region(response.region),
-        input_size=(response.input_height, response.input_width),
-        layer=response.layer,
-        precision=response.precision,
-        cached=response.cached,
-        image=image,
+def compare(
+    image: Picture,
+    *,
+    model: str,
+    variants: Iterable[Variant | str],
+    target: Target,
+    top_k: int,
+    data_type: str,
+    precision: str | None,
+) -> Plan[Comparison]:
+    """`target`: of the variants that name none. Raises InvalidArgument."""
+    default = to_target(target)
+    chosen = [variant if isinstance(variant, Variant) else Variant(variant) for variant in variants]
+    request = CompareRequest(
+        model=_resource(model),
+        image=to_image(image),
+        variants=[_to_variant(variant, default, number) for number, variant in enumerate(chosen)],
+        data_type=_data_type(data_type),
+        top_k=check_integer("top_k", top_k),
+        precision=_precision(precision),
     )
 
+    def parse(response: CompareResponse) -> Comparison:
+        return to_comparison(response, [variant.method for variant in chosen], model, request.image)
 
-def to_target(target: Target) -> TargetMessage | None:
-    """Raises InvalidArgument (field `target`)."""
-    match target:
-        case None:
-            return None
-        case str():
-            return TargetMessage(class_label=_text("target", target, "UNKNOWN_CLASS"))
-        case _:
-            return TargetMessage(class_index=_integer("target", target))
+    return Plan(lambda stubs: stubs.attribution.Compare, request, parse)
 
 
-def _set_method(request: AttributeRequest, method: str, parameters: dict[str, Any]) -> None:
-    if method not in METHODS:
-        message = f"unknown method {method!r}; known: {', '.join(METHODS)}"
-        raise InvalidArgument(message, field="method", reason="UNKNOWN_METHOD")
-    chosen = getattr(request, method)
-    chosen.SetInParent()
-    known = [field.name for field in chosen.DESCRIPTOR.fields]
-    for name, value in parameters.items():
-        if name not in known:
-            message = f"{method} has no parameter {name!r}; it has {', '.join(known)}"
-            raise InvalidArgument(message, field=name, reason="INVALID_PARAMETER")
-        try:
-            setattr(chosen, name, value)
-        except (TypeError, ValueError) as error:
-            message = f"{name} cannot be {value!r}: {error}"
-            raise InvalidArgument(message, field=name, reason="INVALID_PARAMETER") from error
+def analyze_failure(
+    image: Picture,
+    *,
+    model: str,
+    truth: ClassName,
+    method: str,
+    top_k: int,
+    data_type: str,
+    precision: str | None,
+    parameters: dict[str, Any],
+) -> Plan[FailureAnalysis]:
+    """Raises InvalidArgument."""
+    request = AnalyzeFailureRequest(
+        model=_resource(model),
+        image=to_image(image),
+        truth=to_class(truth, field="truth"),
+        method=to_method(method, parameters),
+        data_type=_data_type(data_type),
+        top_k=check_integer("top_k", top_k),
+        precision=_precision(precision),
+    )
+
+    def parse(response: AnalyzeFailureResponse) -> FailureAnalysis:
+        return to_failure_analysis(response, method, model, request.image)
+
+    return Plan(lambda stubs: stubs.attribution.AnalyzeFailure, request, parse)
 
 
-def _precision(name: str) -> DataType:
+def _to_variant(variant: Variant, default: TargetMessage | None, number: int) -> VariantMessage:
+    with under(f"variants[{number}]"):
+        target = default if variant.target is None else to_target(variant.target)
+        return VariantMessage(method=to_method(variant.method, variant.parameters), target=target)
+
+
+def _data_type(name: str) -> DataType:
+    if name not in DATA_TYPES:
+        message = f"unknown data type {name!r}; known: {', '.join(DATA_TYPES)}"
+        raise InvalidArgument(message, field="data_type", reason="OUT_OF_RANGE")
+    return DATA_TYPES[name]
+
+
+def _precision(name: str | None) -> Precision:
     if name not in PRECISIONS:
-        message = f"unknown precision {name!r}; known: {', '.join(PRECISIONS)}"
+        known = ", ".join(precision for precision in PRECISIONS if precision)
+        message = f"unknown precision {name!r}; known: {known}"
         raise InvalidArgument(message, field="precision", reason="OUT_OF_RANGE")
     return PRECISIONS[name]
 
 
-def _integer(field: str, value: object) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise InvalidArgument(f"{field} must be a whole number, not {value!r}", field=field, reason="OUT_OF_RANGE")
-    number = int(value.__index__())
-    if not -(2**31) <= number < 2**31:
-        raise InvalidArgument(f"{field} {number} is out of range", field=field, reason="OUT_OF_RANGE")
-    return number
-
-
-def _text(field: str, value: str, reason: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgument(f"{field} {value!a} is no text", field=field, reason=reason) from None
-    return value
-
-
 def _resource(model: str) -> str:
-    _text("model", model, "UNKNOWN_MODEL")
+    check_text("model", model, "UNKNOWN_MODEL")
     return model if model.startswith("models/") or not model else f"models/{model}"
-
-
-def _state(state: ModelState) -> str:
-    return ModelState.Name(state).removeprefix("MODEL_STATE_").lower()
-
-
-def _to_model(message: model_service_pb2.Model) -> Model:
-    card = message.card
-    return Model(
-        name=message.name.removeprefix("models/"),
-        description=message.description,
-        state=_state(message.state),
-        replicas=tuple(Replica(one.replica, _state(one.state), one.message) for one in message.replicas),
-        weights_digest=card.weights_digest,
-        preprocessing=_to_preprocessing(card.preprocessing) if message.HasField("card") else None,
-        class_count=card.class_count,
-        parameter_count=card.parameter_count,
-        suggested_layer=card.suggested_layer,
-        device=card.device,
-        labels=tuple(card.labels),
-        layers=tuple(Layer(one.name, one.type, tuple(one.output_shape), one.calls) for one in card.layers),
-    )
-
-
-def _to_preprocessing(message: model_service_pb2.Preprocessing) -> Preprocessing:
-    return Preprocessing(
-        resize=message.resize,
-        height=message.height,
-        width=message.width,
-        interpolation=message.interpolation,
-        mean=tuple(message.mean),
-        std=tuple(message.std),
-    )
-
-
-def _to_prediction(message: prediction_pb2.Prediction) -> Prediction:
-    return Prediction(message.index, message.label, message.score, message.probability)
-
-
-def _to_predictions(messages: Any) -> tuple[Prediction, ...]:
-    return tuple(_to_prediction(message) for message in messages)
-
-
-def _to_region(message: Region) -> tuple[float, float, float, float]:
-    return (message.left, message.top, message.right, message.bottom)

@@ -12,13 +12,17 @@ from PIL import Image as PillowImage
 
 from convscope.client.errors import InvalidArgument
 from convscope.client.images import to_picture
+from convscope.engine.imaging.box import heatmap_box
 from convscope.engine.imaging.colormap import COLORMAPS
+from convscope.engine.imaging.comparison import Panel, comparison_sheet
+from convscope.engine.imaging.cutout import cutout
 from convscope.engine.imaging.decode import to_rgb
-from convscope.engine.imaging.heatmap import to_heatmap
+from convscope.engine.imaging.heatmap import Reduction, to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.v1.image_pb2 import Image
 
 Region = tuple[float, float, float, float]
+Box = tuple[int, int, int, int]
 
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".npy")
@@ -29,6 +33,13 @@ def check_destination(path: str | Path) -> None:
     if Path(path).suffix not in SUFFIXES:
         message = f"{path} must end in one of {', '.join(SUFFIXES)}"
         raise InvalidArgument(message, field="output", reason="UNKNOWN_FORMAT")
+
+
+def check_picture_destination(path: str | Path) -> None:
+    """Raises InvalidArgument for a name that is none of a picture."""
+    if Path(path).suffix == ".npy":
+        raise InvalidArgument(f"{path} must be the name of a picture", field="output", reason="UNKNOWN_FORMAT")
+    check_destination(path)
 
 
 @dataclass(frozen=True)
@@ -124,16 +135,35 @@ class Model:
     layers: tuple[Layer, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True)
+class Segmentation:
+    """The thing that a map points to, in the frame of the model's input."""
+
+    box: Box | None
+    """(left, top, right, bottom) around the mask, right and bottom just outside; None where it is empty."""
+    outlines: tuple[tuple[tuple[int, int], ...], ...]
+    """A closed polygon of (x, y) for each part of the mask, the largest first."""
+    heatmap_box: Box | None
+    """Around the largest connected part of the map over 15 % of its maximum."""
+    note: str = ""
+    """Why the mask is empty."""
+
+
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """Which pixels made the model say `target`."""
 
     values: NDArray[np.floating]
-    """Signed, in the method's own shape: [H, W] for saliency, the layer's [h, w] for grad_cam."""
+    """Signed, [channels, height, width] in the method's own shape: [1, H, W] for saliency, [1, h, w] of the layer for
+    grad_cam, [3, H, W] for methods that tell the colours apart."""
     method: str
     model: str
-    target: Prediction
-    """The class that was explained."""
+    target: Prediction | None
+    """The class that was explained, of several the first; None for a unit."""
+    target_name: str
+    """What was explained, in words: tabby, tabby - tiger cat, layer4[12]."""
+    explained: float
+    """The number that was explained: a score, a probability, an activation."""
     predictions: tuple[Prediction, ...]
     """The most probable classes, best first."""
     region: Region
@@ -142,8 +172,14 @@ class Attribution:
     """Height and width of the model's input."""
     layer: str = ""
     """The layer that the method looked at; empty for none."""
+    reduction: Reduction = "sum"
+    """How the channels become the heatmap: sum, or largest magnitude."""
+    convergence_error: float | None = None
+    """By how much the sum of the values misses what it should be; None for methods that promise no sum."""
+    segmentation: Segmentation | None = None
+    """Of the method segment."""
     precision: str = "float32"
-    """What the pass computed in."""
+    """What the network computed in."""
     cached: bool = False
     """Whether the server had the answer already."""
     image: Image = field(default_factory=Image, repr=False)
@@ -151,8 +187,23 @@ class Attribution:
 
     @cached_property
     def heatmap(self) -> NDArray[np.float32]:
-        """float32 [H, W] in the frame of the model's input, signed."""
-        return to_heatmap(self.values, *self.input_size)
+        """float32 [H, W] in the frame of the model's input; signed where the reduction is a sum."""
+        return to_heatmap(self.values, *self.input_size, self.reduction)
+
+    def box(self, threshold: float = 0.15) -> Box | None:
+        """(left, top, right, bottom) in the frame of the model's input, around the largest connected part of the
+        heatmap over `threshold` of its maximum, as the Grad-CAM paper finds an object; None where there is no
+        evidence. Raises InvalidArgument."""
+        if not 0 <= threshold < 1:
+            message = f"threshold must be 0 to 1, and below 1, not {threshold}"
+            raise InvalidArgument(message, field="threshold", reason="OUT_OF_RANGE")
+        return heatmap_box(self.heatmap, threshold)
+
+    def __str__(self) -> str:
+        """What was explained, with its probability where it is one class."""
+        if self.target is not None and self.target_name == self.target.label:
+            return str(self.target)
+        return self.target_name
 
     @cached_property
     def picture(self) -> PillowImage.Image | None:
@@ -162,7 +213,8 @@ class Attribution:
     def overlay(
         self, *, opacity: float = OPACITY, colormap: str = "turbo", picture: PillowImage.Image | None = None
     ) -> PillowImage.Image:
-        """The heatmap on the whole original picture; what the model did not see is darkened.
+        """The heatmap on the whole original picture; what the model did not see is darkened. Of a segmentation, what
+        the mask keeps.
 
         opacity: of the heatmap's strongest places, 0 to 1. picture: draw on this one instead, needed where a
         preprocessed array was sent. Raises InvalidArgument.
@@ -180,6 +232,8 @@ class Attribution:
         scale_x, scale_y = under.width / width, under.height / height
         left, top, right, bottom = self.region
         region = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
+        if self.segmentation is not None:
+            return cutout(under, self.heatmap, region)
         return overlay(under, self.heatmap, region, opacity=opacity, colormap=colormap)
 
     def save(self, path: str | Path) -> None:
@@ -197,3 +251,51 @@ class Attribution:
         file = BytesIO()
         self.overlay().save(file, "PNG")
         return file.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Sequence[Attribution]):
+    """Several explanations of one picture, in the order of the variants."""
+
+    attributions: tuple[Attribution, ...]
+
+    def __len__(self) -> int:
+        return len(self.attributions)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self.attributions[index]
+
+    def contact_sheet(self, *, opacity: float = OPACITY, colormap: str = "turbo") -> PillowImage.Image:
+        """The picture and every explanation on one labelled sheet. Raises InvalidArgument."""
+        return _sheet(self.attributions, ("",) * len(self), opacity=opacity, colormap=colormap)
+
+
+@dataclass(frozen=True, eq=False)
+class FailureAnalysis:
+    """What spoke for what the model said, and for the truth."""
+
+    correct: bool
+    """Whether the model's top class is the truth."""
+    said: Attribution
+    """For the class with the highest score."""
+    truth: Attribution
+    """For the true class."""
+
+    def contact_sheet(self, *, opacity: float = OPACITY, colormap: str = "turbo") -> PillowImage.Image:
+        """The picture, what was said and the truth side by side, with both probabilities. Raises InvalidArgument."""
+        return _sheet((self.said, self.truth), ("said", "truth"), opacity=opacity, colormap=colormap)
+
+
+def _sheet(
+    attributions: Sequence[Attribution], roles: Sequence[str], *, opacity: float, colormap: str
+) -> PillowImage.Image:
+    first = attributions[0]
+    if first.picture is None:
+        message = "a preprocessed array has no picture to draw on"
+        raise InvalidArgument(message, field="picture", reason="NO_PICTURE")
+    panels = [
+        Panel(one.overlay(opacity=opacity, colormap=colormap), one.method, one.layer, str(one), role)
+        for one, role in zip(attributions, roles, strict=True)
+    ]
+    title = str(first.predictions[0]) if first.predictions else ""
+    return comparison_sheet(first.picture, title, panels)

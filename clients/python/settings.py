@@ -17,5 +17,5 @@ class ClientSettings(BaseSettings):
     """Sent with every call; empty: none."""
     tls_ca: Path | None = None
     """PEM bundle that signed the server's certificate; set: calls are encrypted."""
-    timeout: float = 30.0
-    """Seconds that a call may take."""
+    timeout: float | None = None
+    """Seconds that a call may take; unset: what the SDK allows each call."""

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from convscope.client import Attribution
+from convscope.client import Attribution, Prediction
 
 # Other calls in the same batch change the order of sums; anything else is off by far more.
 RELATIVE = 1e-4
@@ -14,10 +15,18 @@ RELATIVE = 1e-4
 def assert_same_answer(found: object, expected: Attribution) -> None:
     """The same values within rounding, for the same class, of the same part of the picture."""
     assert isinstance(found, Attribution), found
-    assert found.target.index == expected.target.index
-    assert found.layer == expected.layer
+    assert (found.method, found.target_name) == (expected.method, expected.target_name)
+    assert (found.target and found.target.index) == (expected.target and expected.target.index)
+    assert found.explained == pytest.approx(expected.explained, rel=RELATIVE, abs=1e-6)
+    assert (found.layer, found.reduction) == (expected.layer, expected.reduction)
     assert found.region == expected.region
     assert_close(found.values, expected.values)
+
+
+def class_of(answer: Attribution) -> Prediction:
+    """The class that was explained; there must be one."""
+    assert answer.target is not None
+    return answer.target
 
 
 def assert_close(found: NDArray[np.floating[Any]], expected: NDArray[np.floating[Any]]) -> None:

@@ -1,5 +1,7 @@
 """What the tests of the clients share: questions and the answers to compare with."""
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -7,7 +9,7 @@ import pytest
 import skimage
 from PIL import Image
 
-from convscope.client import Attribution, Client
+from convscope.client import AsyncClient, Attribution, Client, Comparison, FailureAnalysis
 from tests.clients.names import LITE
 from tests.processes import ServerProcess
 
@@ -24,6 +26,54 @@ def ask(client: Client) -> Ask:
         return client.attribute(image, **{"model": LITE, "method": "grad_cam", **changes})
 
     return question
+
+
+class Either(Protocol):
+    """The methods of Client, carried out by one of the two clients; for every call a client of its own."""
+
+    def attribute(self, image: Any, **how: Any) -> Attribution: ...
+
+    def compare(self, image: Any, variants: Any, **how: Any) -> Comparison: ...
+
+    def analyze_failure(self, image: Any, truth: Any, **how: Any) -> FailureAnalysis: ...
+
+
+class Synchronous:
+    """Client."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            with Client.connect(self._address) as client:
+                return getattr(client, method)(*arguments, **options)
+
+        return call
+
+
+class Asynchronous:
+    """AsyncClient, in an event loop of its own."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            async with AsyncClient.connect(self._address) as client:
+                return await getattr(client, method)(*arguments, **options)
+
+        return lambda *arguments, **options: asyncio.run(call(*arguments, **options))
+
+
+CLIENTS: dict[str, Callable[[str], Any]] = {"Client": Synchronous, "AsyncClient": Asynchronous}
+
+
+@pytest.fixture(params=CLIENTS)
+def either(request: pytest.FixtureRequest, server: ServerProcess) -> Either:
+    """Both clients, one after the other."""
+    made: Either = CLIENTS[request.param](server.address)
+    return made
 
 
 @pytest.fixture(scope="session")

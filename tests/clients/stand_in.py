@@ -5,16 +5,24 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
-from convscope.v1.attribution_service_pb2 import ClassifyRequest, ClassifyResponse
+from convscope.v1.attribution_service_pb2 import (
+    AttributeProgress,
+    AttributeStreamRequest,
+    AttributeStreamResponse,
+    ClassifyRequest,
+    ClassifyResponse,
+)
 from convscope.v1.model_service_pb2 import ListModelsRequest, ListModelsResponse, Model
 
 PAGE = 40
 Answer = Callable[[int, grpc.ServicerContext], ClassifyResponse]
+Stream = Callable[[Iterator[AttributeStreamRequest], grpc.ServicerContext], Iterator[AttributeStreamResponse]]
 
 
 def nothing(call: int, context: grpc.ServicerContext) -> ClassifyResponse:
@@ -49,11 +57,47 @@ class Waiting:
         return ClassifyResponse()
 
 
+def no_answer(
+    requests: Iterator[AttributeStreamRequest], context: grpc.ServicerContext
+) -> Iterator[AttributeStreamResponse]:
+    """The stream ends at once."""
+    return iter(())
+
+
+class EndlessProgress:
+    """A stream that tells progress and never an answer, until the caller has gone."""
+
+    def __init__(self) -> None:
+        self.requests: list[AttributeStreamRequest] = []
+        self.seconds: float | None = None
+        """What the caller's deadline leaves at the beginning; None before it, and for no deadline."""
+        self.ended = threading.Event()
+
+    def __call__(
+        self, requests: Iterator[AttributeStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[AttributeStreamResponse]:
+        self.seconds = context.time_remaining()
+        gone = threading.Event()
+
+        def leave() -> None:
+            gone.set()
+            self.ended.set()
+
+        assert context.add_callback(leave)
+        self.requests += requests
+        done = 0
+        while not gone.wait(0.02):
+            done += 1
+            yield AttributeStreamResponse(id="0", progress=AttributeProgress(done=done, total=1_000_000))
+
+
 @dataclass
 class StandIn:
-    """Classify is what `answer` does, given the number of the call; ListModels gives `models` in pages."""
+    """Classify is what `answer` does, given the number of the call, AttributeStream what `stream` does, and ListModels
+    gives `models` in pages."""
 
     answer: Answer = nothing
+    stream: Stream = no_answer
     models: tuple[str, ...] = ()
     health: HealthServicer = field(default_factory=HealthServicer)
     calls: int = 0
@@ -80,8 +124,12 @@ class StandIn:
         list_models = grpc.unary_unary_rpc_method_handler(
             self.list_models, ListModelsRequest.FromString, ListModelsResponse.SerializeToString
         )
+        stream = grpc.stream_stream_rpc_method_handler(
+            self.stream, AttributeStreamRequest.FromString, AttributeStreamResponse.SerializeToString
+        )
+        attribution: dict[str, grpc.RpcMethodHandler[Any, Any]] = {"Classify": classify, "AttributeStream": stream}
         return [
-            grpc.method_handlers_generic_handler("convscope.v1.AttributionService", {"Classify": classify}),
+            grpc.method_handlers_generic_handler("convscope.v1.AttributionService", attribution),
             grpc.method_handlers_generic_handler("convscope.v1.ModelService", {"ListModels": list_models}),
         ]
 

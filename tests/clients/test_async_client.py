@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from convscope.client import (
     NotFound,
     Unavailable,
 )
-from tests.clients.answers import assert_same_answer
+from convscope.v1.attribution_service_pb2 import AttributeStreamRequest, AttributeStreamResponse
+from tests.clients.answers import assert_same_answer, class_of
 from tests.clients.names import CATS, LITE, RESNET, UNLOADED
 from tests.clients.stand_in import PAGE, StandIn, Waiting, standing_in
 from tests.processes import ServerProcess, free_port
@@ -72,7 +74,7 @@ async def test_models_follows_every_page() -> None:
 async def test_attribute_gives_the_answer_of_the_synchronous_client(
     async_client: AsyncClient, client: Client, cat_path: Path
 ) -> None:
-    how: dict[str, Any] = {"target": "tabby", "layer": "blocks.10", "relu": False, "top_k": 3, "precision": "float16"}
+    how: dict[str, Any] = {"target": "tabby", "layer": "blocks.10", "relu": False, "top_k": 3, "data_type": "float16"}
     answer = await async_client.attribute(cat_path, **HOW, **how)
     assert_same_answer(answer, client.attribute(cat_path, **HOW, **how))
     assert len(answer.predictions) == 3
@@ -83,7 +85,7 @@ async def test_a_model_is_loaded_and_unloaded(async_client: AsyncClient, cat_pat
     try:
         assert (await async_client.load_model(UNLOADED)).state == "loaded"
         answer = await async_client.attribute(cat_path, model=UNLOADED, method="grad_cam")
-        assert answer.target.index in CATS
+        assert class_of(answer).index in CATS
     finally:
         assert (await async_client.unload_model(UNLOADED)).state == "unloaded"
     with pytest.raises(FailedPrecondition):
@@ -139,7 +141,7 @@ async def test_breaking_off_half_way_ends_the_iterable(async_client: AsyncClient
         assert isinstance(outcome, Attribution)
         break
     await asyncio.wait_for(finished.wait(), 10)
-    assert (await async_client.attribute(cat_jpeg, **HOW)).target.index in CATS
+    assert class_of(await async_client.attribute(cat_jpeg, **HOW)).index in CATS
 
 
 async def test_a_slow_reader_holds_the_pictures_back(async_client: AsyncClient, small_jpeg: bytes) -> None:
@@ -204,6 +206,31 @@ async def test_closing_the_client_cancels_calls_under_way() -> None:
         await client.close()
         with pytest.raises(Cancelled):
             await task
+
+
+async def test_closing_the_client_cancels_a_stream_under_way(small_jpeg: bytes) -> None:
+    waiting, ended = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def silent(
+        requests: Iterator[AttributeStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[AttributeStreamResponse]:
+        assert context.add_callback(ended.set)
+        loop.call_soon_threadsafe(waiting.set)
+        ended.wait(60)
+        return iter(())
+
+    async def first(client: AsyncClient) -> object:
+        return await anext(aiter(client.attribute_many([small_jpeg], **HOW)))
+
+    with standing_in(StandIn(stream=silent)) as server:
+        client = AsyncClient.connect(server.address)
+        task = asyncio.create_task(first(client))
+        await asyncio.wait_for(waiting.wait(), 10)
+        await client.close()
+        with pytest.raises(Cancelled):
+            await task
+        assert await asyncio.to_thread(ended.wait, 10)
 
 
 async def test_the_end_of_the_block_closes_the_client(server: ServerProcess) -> None:

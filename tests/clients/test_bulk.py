@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convscope.client import Attribution, Client, ClientError, DeadlineExceeded, InvalidArgument, NotFound, Unavailable
-from tests.clients.answers import assert_same_answer
+from tests.clients.answers import assert_same_answer, class_of
 from tests.clients.conftest import Ask
 from tests.clients.names import LITE
 from tests.processes import free_port
@@ -46,11 +46,11 @@ def test_answers_come_in_the_order_of_the_pictures(client: Client, ask: Ask, pho
     for label, answer in zip(order, answers, strict=True):
         assert_same_answer(answer, alone[label])
         assert isinstance(answer, Attribution)
-        assert answer.target.label == label
+        assert class_of(answer).label == label
 
 
 def test_what_attribute_takes_attribute_many_takes(client: Client, ask: Ask, cat_path: Path) -> None:
-    how: dict[str, Any] = {"target": "tabby", "layer": "blocks.10", "relu": False, "top_k": 2, "precision": "float16"}
+    how: dict[str, Any] = {"target": "tabby", "layer": "blocks.10", "relu": False, "top_k": 2, "data_type": "float16"}
     (answer,) = client.attribute_many([cat_path], **HOW, **how)
     assert isinstance(answer, Attribution)
     assert_same_answer(answer, ask(cat_path, **how))

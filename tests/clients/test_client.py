@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from convscope.client import Attribution, Client, FailedPrecondition, Layer, Prediction
-from tests.clients.answers import assert_close, assert_same_answer
+from tests.clients.answers import assert_close, assert_same_answer, class_of
 from tests.clients.conftest import Ask
 from tests.clients.names import CATS, LITE, RESNET, UNLOADED
 from tests.clients.stand_in import PAGE, StandIn, standing_in
@@ -113,13 +113,13 @@ def test_without_a_target_the_top_class_is_explained(explained: Attribution) -> 
 @pytest.mark.parametrize("target", [TABBY, "tabby", "TABBY", np.int64(TABBY), np.uint16(TABBY)], ids=repr)
 def test_a_target_is_an_index_or_a_label(ask: Ask, explained: Attribution, cat_path: Path, target: Any) -> None:
     answer = ask(cat_path, target=target)
-    assert (answer.target.index, answer.target.label) == (TABBY, "tabby")
+    assert (class_of(answer).index, class_of(answer).label) == (TABBY, "tabby")
     assert_same_predictions(answer.predictions, explained.predictions)
     assert np.abs(answer.values - explained.values).max() > 0.01, "another class, another explanation"
 
 
 def test_the_top_class_by_name_is_explained_as_by_default(ask: Ask, explained: Attribution, cat_path: Path) -> None:
-    assert_same_answer(ask(cat_path, target=explained.target.label), explained)
+    assert_same_answer(ask(cat_path, target=class_of(explained).label), explained)
 
 
 def test_top_k_says_how_many_predictions_come(ask: Ask, cat_path: Path) -> None:
@@ -131,10 +131,10 @@ def test_top_k_says_how_many_predictions_come(ask: Ask, cat_path: Path) -> None:
 def test_the_layer_is_the_suggested_one_or_the_one_asked_for(client: Client, ask: Ask, cat_path: Path) -> None:
     suggested = ask(cat_path, model=RESNET)
     assert suggested.layer == client.model(RESNET).suggested_layer
-    assert suggested.values.shape == (7, 7)
+    assert suggested.values.shape == (1, 7, 7)
     earlier = ask(cat_path, model=RESNET, layer="layer2")
     assert earlier.layer == "layer2"
-    assert earlier.values.shape == (28, 28)
+    assert earlier.values.shape == (1, 28, 28)
 
 
 def test_a_parameter_that_is_none_is_left_to_the_server(ask: Ask, explained: Attribution, cat_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_relu_false_keeps_the_evidence_against(ask: Ask, cat_path: Path) -> None
 
 def test_saliency_has_the_shape_of_the_models_input(ask: Ask, cat_path: Path) -> None:
     answer = ask(cat_path, method="saliency")
-    assert (answer.values.shape, answer.layer) == ((224, 224), "")
+    assert (answer.values.shape, answer.layer) == ((1, 224, 224), "")
     assert answer.values.min() >= 0
     signed = ask(cat_path, method="saliency", abs=False)
     assert signed.values.min() < 0
@@ -163,7 +163,7 @@ def test_a_model_is_loaded_and_unloaded_by_name(client: Client, ask: Ask, cat_pa
         assert loaded.layers
         assert client.model(UNLOADED).state == "loaded"
         assert client.load_model(UNLOADED).weights_digest == loaded.weights_digest
-        assert ask(cat_path, model=UNLOADED).target.index in CATS
+        assert class_of(ask(cat_path, model=UNLOADED)).index in CATS
     finally:
         unloaded = client.unload_model(UNLOADED)
     assert (unloaded.state, unloaded.layers) == ("unloaded", ())

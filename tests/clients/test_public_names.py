@@ -10,11 +10,14 @@ PUBLIC = [
     "AsyncClient",
     "Attribution",
     "Cancelled",
+    "Classes",
     "Classification",
     "Client",
     "ClientError",
+    "Comparison",
     "DeadlineExceeded",
     "FailedPrecondition",
+    "FailureAnalysis",
     "InvalidArgument",
     "Layer",
     "Model",
@@ -25,9 +28,12 @@ PUBLIC = [
     "Preprocessing",
     "Replica",
     "ResourceExhausted",
+    "Segmentation",
     "ServerFault",
     "Tls",
     "Unavailable",
+    "Unit",
+    "Variant",
 ]
 
 
@@ -45,5 +51,5 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
 
 def test_every_method_of_the_client_says_what_it_is_for() -> None:
     methods = [name for name, _ in inspect.getmembers(client.Client, callable) if not name.startswith("_")]
-    assert len(methods) == 11
+    assert len(methods) == 13
     assert [name for name in methods if not getattr(client.Client, name).__doc__] == []

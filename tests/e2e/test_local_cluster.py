@@ -13,6 +13,7 @@ from redis import Redis
 
 from convscope.client import Client
 from convscope.client.channel import Tls
+from tests.clients.answers import class_of
 from tests.e2e.local_cluster import ATTRIBUTION, MODEL, SECONDS, STORE, SUPERVISOR, Addresses, listens, local_cluster
 from tests.e2e.trail import PROC, Trail
 from tests.processes import free_port, wait_until
@@ -176,4 +177,4 @@ def assert_answers(addresses: Addresses, photograph: Path) -> None:
     """A call through the cluster works."""
     with Client.connect(addresses.server) as client:
         assert client.ready()
-        assert client.attribute(photograph, model=MODEL, method="grad_cam").target.label == "tiger cat"
+        assert class_of(client.attribute(photograph, model=MODEL, method="grad_cam")).label == "tiger cat"

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2
 from numpy.typing import NDArray
 
 from convscope.client import Attribution, Client, InvalidArgument
-from tests.clients.answers import assert_close
+from tests.clients.answers import assert_close, class_of
 from tests.e2e.local_cluster import MODEL, Addresses
 
 HERE = Path(__file__).parent
@@ -73,7 +73,9 @@ def test_node_classifies_as_the_sdk_does(said: dict[str, Any], expected: Attribu
 
 
 def test_node_gets_the_attribution_of_the_sdk(said: dict[str, Any], expected: Attribution) -> None:
-    assert (said["target"]["label"], said["layer"]) == (expected.target.label, expected.layer)
+    assert (said["target"]["label"], said["layer"]) == (class_of(expected).label, expected.layer)
+    assert (said["target_name"], said["reduction"]) == (expected.target_name, "REDUCTION_SUM")
+    assert said["explained"] == pytest.approx(expected.explained, rel=1e-4)
     assert said["data_type"] == "DATA_TYPE_FLOAT32"
     assert tuple(said["region"][edge] for edge in ("left", "top", "right", "bottom")) == expected.region
     assert_close(to_array(said), expected.values)
@@ -95,9 +97,21 @@ def test_node_reads_code_reason_and_field_of_an_error(
     assert violation["reason"] == caught.value.reason == "UNKNOWN_LAYER"
 
 
+def test_node_compares_and_analyses_a_failure(said: dict[str, Any], expected: Attribution) -> None:
+    assert said["compared"] == [expected.target_name, "tabby"]
+    assert said["failure"] == {"correct": False, "said": expected.target_name, "truth": "tabby"}
+
+
+def test_node_watches_a_long_method(said: dict[str, Any]) -> None:
+    progress = said["watched"]["progress"]
+    assert progress == sorted(progress)
+    assert progress[-1] == [16, 16]
+    assert said["watched"]["answers"] == 1
+
+
 def test_node_streams(said: dict[str, Any], expected: Attribution) -> None:
     code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
-    assert said["stream"] == {"right": expected.target.label, "wrong": code}
+    assert said["stream"] == {"right": class_of(expected).label, "wrong": code}
 
 
 def to_array(tensor: dict[str, Any]) -> NDArray[np.float32]:

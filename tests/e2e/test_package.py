@@ -30,8 +30,11 @@ DATA = {
     "convscope/v1/py.typed",
     "convscope/v1/attribution_service.proto",
     "convscope/v1/image.proto",
+    "convscope/v1/method.proto",
     "convscope/v1/model_service.proto",
     "convscope/v1/prediction.proto",
+    "convscope/v1/segmentation.proto",
+    "convscope/v1/target.proto",
     "convscope/v1/tensor.proto",
 }
 
@@ -115,6 +118,13 @@ def test_the_command_line_asks_a_real_server(
     assert "tiger cat" in run(installed / "convscope", "classify", cat_path, *where)
     run(installed / "convscope", "attribute", cat_path, "--target", "tabby", "-o", elsewhere / "why.png", *where)
     assert (elsewhere / "why.png").read_bytes().startswith(b"\x89PNG")
+    sheets = [elsewhere / "compare.png", elsewhere / "failure.png"]
+    methods = ("--method", "saliency", "--method", "grad_cam")
+    assert "tiger cat" in run(installed / "convscope", "compare", cat_path, *methods, "-o", sheets[0], *where)
+    assert "wrong: said tiger cat" in run(
+        installed / "convscope", "analyze-failure", cat_path, "--truth", "tabby", "-o", sheets[1], *where
+    )
+    assert all(sheet.read_bytes().startswith(b"\x89PNG") for sheet in sheets)
     assert "resnet50" in run(installed / "convscope", "models", *where)
 
 

@@ -9,11 +9,17 @@ HEAVY = ("torch", "torchvision", "redis", "grpc_reflection")
 LIGHT = (
     "convscope.engine",
     "convscope.engine.errors",
-    "convscope.engine.imaging.overlay",
+    "convscope.engine.imaging.box",
+    "convscope.engine.imaging.comparison",
     "convscope.engine.imaging.contact_sheet",
+    "convscope.engine.imaging.cutout",
     "convscope.engine.imaging.decode",
+    "convscope.engine.imaging.heatmap",
+    "convscope.engine.imaging.overlay",
     "convscope.v1.attribution_service_pb2_grpc",
     "convscope.v1.model_service_pb2_grpc",
+    "convscope.client",
+    "convscope.client.cli",
 )
 
 

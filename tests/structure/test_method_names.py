@@ -7,20 +7,21 @@ from typing import Any
 import pytest
 
 from convscope.engine.attribution.methods import METHODS
-from convscope.v1.attribution_service_pb2 import AttributeRequest
+from convscope.v1.method_pb2 import Method
 
 FOLDER = Path(__file__).parents[2] / "engine" / "attribution"
-# The library's one call is named like its file, and is no method.
-NO_METHOD = {"attribute"}
+# Functions that are named like their files and are no methods: the library's one call, what it is made of, and what the
+# methods of class activation share.
+NO_METHOD = {"attribute", "explain", "class_activation"}
 
 
 def names_in_the_contract() -> set[str]:
-    return {field.name for field in AttributeRequest.DESCRIPTOR.oneofs_by_name["method"].fields}
+    return {field.name for field in Method.DESCRIPTOR.oneofs_by_name["kind"].fields}
 
 
 def message_of(method: str) -> Any:
     """The message of a method's parameters."""
-    return AttributeRequest.DESCRIPTOR.fields_by_name[method].message_type
+    return Method.DESCRIPTOR.fields_by_name[method].message_type
 
 
 def files_with_a_function_of_their_own_name() -> set[str]:
@@ -42,7 +43,7 @@ def test_every_method_has_a_file_with_a_function_of_its_name_and_no_file_is_left
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_table_points_to_the_function_of_that_name(name: str) -> None:
-    function = METHODS[name].attribute
+    function = METHODS[name].function
     assert (function.__module__, function.__name__) == (f"convscope.engine.attribution.{name}", name)
 
 
@@ -57,4 +58,4 @@ def test_a_methods_parameters_are_those_of_its_message(name: str) -> None:
 def test_every_parameter_can_be_left_out_so_that_the_librarys_default_counts(name: str) -> None:
     assert METHODS[name].parameters.parse({})
     message = message_of(name)
-    assert all(field.has_presence for field in message.fields)
+    assert all(field.has_presence or field.is_repeated for field in message.fields)

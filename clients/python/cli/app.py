@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from convscope.client.cli import attribute, classify, demo, models, serve
+from convscope.client.cli import analyze_failure, attribute, classify, compare, demo, models, serve
 from convscope.client.errors import ClientError, Unavailable
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("attribute")(attribute.attribute)
+app.command("compare")(compare.compare)
+app.command("analyze-failure")(analyze_failure.analyze_failure)
 app.command("classify")(classify.classify)
 app.command("models")(models.models)
 app.command("layers")(models.layers)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from convscope.client.cli.attribute import Photo
 from convscope.client.cli.connection import DEFAULT_MODEL, AsJson, ModelName, Server, Timeout, connect
+from convscope.client.cli.drawing import Photo
 
 
 def classify(

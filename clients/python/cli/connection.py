@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from convscope.client.channel import Tls
-from convscope.client.client import Client
+from convscope.client.client import DEFAULT_TIMEOUT, Client
 from convscope.client.settings import ClientSettings
 
 Server = Annotated[str | None, typer.Option("--server", help="host:port of the cluster [CONVSCOPE_SERVER].")]
@@ -25,5 +25,10 @@ def connect(server: str | None, timeout: float | None) -> Client:
         server or settings.server,
         token=settings.token.get_secret_value() or None,
         tls=Tls(ca=settings.tls_ca) if settings.tls_ca else None,
-        timeout=timeout or settings.timeout,
+        timeout=timeout or settings.timeout or DEFAULT_TIMEOUT,
     )
+
+
+def long_timeout(timeout: float | None) -> float | None:
+    """Seconds that a long method may take, by option first, environment second; None: what the SDK allows it."""
+    return timeout or ClientSettings().timeout

@@ -18,7 +18,7 @@ from convscope.client.results import Attribution
 from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
 
 MODEL = "efficientnet_lite0"
-METHODS = ("grad_cam", "saliency")
+METHODS = ("grad_cam", "saliency", "guided_grad_cam", "occlusion")
 # Explained for this class; every other photograph for its top class.
 TARGETS = {"chelsea.png": "tabby"}
 START_SECONDS = 300
@@ -43,19 +43,19 @@ def demo(
 def explain(client: Client, photograph: Path, output: Path) -> list[Tile]:
     """One row of the sheet, each overlay also in a file of its own."""
     target = TARGETS.get(photograph.name)
-    answers = [client.attribute(photograph, model=MODEL, method=method, target=target, top_k=3) for method in METHODS]
+    answers = client.compare(photograph, METHODS, model=MODEL, target=target, top_k=3)
     for answer in answers:
         answer.save(output / f"{photograph.stem}.{answer.method}.png")
     first = answers[0]
     assert first.picture is not None
     print(f"  {photograph.name}: {', '.join(map(str, first.predictions))}")
     best, *rest = map(str, first.predictions)
-    return [Tile(first.picture, best, ", ".join(rest)), *(_tile(answer) for answer in answers)]
+    return [Tile(first.picture, best, ", ".join(rest)), *map(_tile, answers)]
 
 
 def _tile(answer: Attribution) -> Tile:
-    at = f"layer {answer.layer}" if answer.layer else "input gradient"
-    return Tile(answer.overlay(), f"why {answer.target.label}?", at)
+    at = f"layer {answer.layer}" if answer.layer else ""
+    return Tile(answer.overlay(), f"why {answer.target_name}?", at)
 
 
 def photographs() -> list[Path]:

@@ -1,6 +1,7 @@
 // node attribute.mjs ADDRESS PROTOS GOOGLE PHOTOGRAPH MODEL
 //
-// Lists the models, classifies and explains a photograph, asks one wrong question, and prints all that as JSON.
+// Lists the models, classifies, explains and compares a photograph, watches a long method, asks wrong questions, and
+// prints all that as JSON.
 // PROTOS: the folder of convscope/v1. GOOGLE: the folder of google/rpc.
 
 import { readFileSync } from 'node:fs';
@@ -59,21 +60,47 @@ function stream(requests) {
   });
 }
 
-const question = { model: `models/${model}`, image: { encoded: readFileSync(photograph) }, grad_cam: {} };
+function watch(request) {
+  return new Promise((resolve, reject) => {
+    const seen = { progress: [], answers: 0 };
+    const duplex = attribution.AttributeStream({ deadline: Date.now() + 60_000 });
+    duplex.on('data', ({ progress, response }) => {
+      if (progress) seen.progress.push([progress.done ?? 0, progress.total]);
+      if (response) seen.answers += 1;
+    });
+    duplex.on('error', reject);
+    duplex.on('end', () => resolve(seen));
+    duplex.write({ id: 'watched', request, progress: true });
+    duplex.end();
+  });
+}
+
+const question = { model: `models/${model}`, image: { encoded: readFileSync(photograph) }, method: { grad_cam: {} } };
 const listed = await call(models, 'ListModels', {});
 const classified = await call(attribution, 'Classify', { model: question.model, image: question.image, top_k: 3 });
 const explained = await call(attribution, 'Attribute', { ...question, heatmap: true });
-const wrong = { ...question, grad_cam: { layer: 'blocks.99' } };
+const variants = [{ method: { saliency: {} } }, { method: question.method, target: { class_label: 'tabby' } }];
+const compared = await call(attribution, 'Compare', { model: question.model, image: question.image, variants });
+const failure = { model: question.model, image: question.image, truth: { label: 'tabby' } };
+const analysis = await call(attribution, 'AnalyzeFailure', failure);
+const occlusion = { ...question, method: { occlusion: { window: 56, stride: 56 } } };
+const wrong = { ...question, method: { grad_cam: { layer: 'blocks.99' } } };
 const result = {
   models: listed.models.map(({ name, state }) => ({ name, state })),
   predictions: classified.predictions,
   region: explained.region,
   target: explained.target,
+  target_name: explained.target_name,
+  explained: explained.explained,
+  reduction: explained.reduction,
   layer: explained.layer,
   shape: explained.attribution.shape,
   data_type: explained.attribution.data_type,
   data: explained.attribution.data.toString('base64'),
   heatmap: { shape: explained.heatmap.shape, data: explained.heatmap.data.toString('base64') },
+  compared: compared.attributions.map(({ target_name }) => target_name),
+  failure: { correct: analysis.correct ?? false, said: analysis.said.target_name, truth: analysis.truth.target_name },
+  watched: await watch(occlusion),
   refusal: await refusal(wrong),
   stream: await stream({ right: question, wrong }),
 };

@@ -1,0 +1,83 @@
+"""Options that say what is asked: the target, and a method's parameters."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from convscope.client.methods import PARAMETER_FIELDS
+from convscope.client.targets import OUTPUTS, Classes, ClassName, Target, Unit
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", "-t", help="Class label or index; several are added. Default: the top class."),
+]
+Minus = Annotated[list[str] | None, typer.Option("--minus", help="Class label or index to take off.")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output-of-class", help=f"Explain its {', '.join(name for name in OUTPUTS if name)}."),
+]
+UnitName = Annotated[
+    str | None, typer.Option("--unit", help="Explain a channel instead: LAYER:CHANNEL, or LAYER:CHANNEL:ROW,COLUMN.")
+]
+ParameterTexts = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", help="Of the method: name=value; as often as needed.")
+]
+Precision = Annotated[str | None, typer.Option("--precision", help="float32 or bfloat16; as the server is set.")]
+_UNIT = re.compile(r"(?P<layer>[^:]+):(?P<channel>[0-9]+)(:(?P<row>[0-9]+),(?P<column>[0-9]+))?")
+
+
+def to_class_name(text: str) -> ClassName:
+    """Digits are a class index, anything else a label."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
+
+
+def to_target(
+    targets: Sequence[str] | None,
+    minus: Sequence[str] | None = None,
+    output: str | None = None,
+    unit: str | None = None,
+) -> Target:
+    """What the options explain. Raises BadParameter."""
+    if unit is not None:
+        found = _UNIT.fullmatch(unit)
+        if found is None:
+            raise typer.BadParameter(f"{unit!r} is no LAYER:CHANNEL or LAYER:CHANNEL:ROW,COLUMN", param_hint="--unit")
+        if targets or minus or output:
+            raise typer.BadParameter("a unit goes without classes", param_hint="--unit")
+        place = (int(found["row"]), int(found["column"])) if found["row"] else None
+        return Unit(found["layer"], int(found["channel"]), place)
+    plus = [to_class_name(text) for text in targets or []]
+    if not minus and output is None and len(plus) <= 1:
+        return plus[0] if plus else None
+    return Classes(plus or None, [to_class_name(text) for text in minus or []], output)
+
+
+def to_parameters(method: str, texts: Sequence[str] | None) -> dict[str, Any]:
+    """name=value, each value in the type that the contract gives the method's parameter. Raises BadParameter."""
+    return dict(_parse(method, text) for text in texts or [])
+
+
+def _parse(method: str, text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise typer.BadParameter(f"{text!r} is no name=value", param_hint="--parameter")
+    field: Any = PARAMETER_FIELDS.get(method, {}).get(name)
+    if field is None:
+        return name, value  # the SDK says which there are
+    try:
+        if field.has_presence:
+            return name, _value(field, value)
+        return name, [_value(field, part) for part in value.split(",")]
+    except (KeyError, ValueError):
+        message = f"{name} cannot be {value!r}"
+        raise typer.BadParameter(message, param_hint="--parameter") from None
+
+
+def _value(field: Any, text: str) -> Any:
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return {"true": True, "false": False}[text.lower()]
+    if field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
+        return float(text)
+    return text if field.cpp_type == field.CPPTYPE_STRING else int(text)
