@@ -25,7 +25,7 @@ demo: .venv/ready
 	$(BIN)/convscope demo --output out
 
 test: lint .venv/protos/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

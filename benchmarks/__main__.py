@@ -3,10 +3,26 @@
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import cold_start, grad_cam, latency, machine, throughput
+from benchmarks import (
+    cold_start,
+    grad_cam,
+    gradients,
+    latency,
+    machine,
+    masks,
+    occlusion,
+    precision,
+    threads,
+    throughput,
+)
 
 BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "grad_cam": grad_cam.run,
+    "gradients": gradients.run,
+    "occlusion": occlusion.run,
+    "masks": masks.run,
+    "precision": precision.run,
+    "threads": threads.run,
     "latency": latency.run,
     "throughput": throughput.run,
     "cold_start": cold_start.run,

@@ -1,21 +1,17 @@
 """Grad-CAM over a bare forward pass; beside Captum and pytorch-grad-cam on the same inputs."""
 
-from copy import deepcopy
-
 import torch
 from captum.attr import LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from benchmarks.machine import DEVICE, THREADS
+from benchmarks.machine import THREADS
+from benchmarks.networks import TARGET, as_peers_have_it, random_images, seeded
 from benchmarks.timing import in_turn
 from convscope.engine import attribute
-from convscope.engine.models.catalogue import Catalogue
-from convscope.engine.models.entry import Entry
 
 # Most that Grad-CAM may cost, as a ratio to the bare pass.
 BOUNDS = {"resnet18": 1.15, "resnet50": 1.15, "densenet121": 1.15, "vgg16": 1.35}
-TARGET = 281
 ROUNDS = 20
 
 
@@ -29,12 +25,10 @@ def run() -> None:
 
 
 def _row(name: str, batch: int, bound: float) -> str:
-    catalogue = Catalogue({name: Entry(name=name, source="torchvision", network=name)})
-    model = catalogue.load(name, device=DEVICE)
+    model = seeded(name)
     layer = model.layers.spatial(None)
-    images = torch.randn(batch, 3, 224, 224, device=DEVICE).contiguous(memory_format=torch.channels_last)
-    # The peers get the network as their users have it: parameters that require gradients.
-    peers = deepcopy(model.module).requires_grad_()
+    images = random_images(batch)
+    peers = as_peers_have_it(model)
     captum = LayerGradCam(peers, peers.get_submodule(layer))
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ import skimage
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from convscope.engine import attribute
 from convscope.engine.imaging.decode import decode
@@ -26,11 +27,18 @@ def photograph() -> bytes:
     return file.getvalue()
 
 
+def cat_input(model: Model) -> Tensor:
+    """A photograph of a cat as a model takes it, [1, 3, H, W]."""
+    picture = Image.open(Path(skimage.__file__).parent / "data" / "chelsea.png").convert("RGB")
+    pixels = model.preprocessing.crop(picture)[0].unsqueeze(0)
+    return model.preprocessing.normalize(pixels.to(model.device))
+
+
 def request(jpeg: bytes) -> AttributeRequest:
     """JPEG in, float32 heatmap out, by Grad-CAM."""
     message = AttributeRequest(model=f"models/{MODEL}", heatmap=True)
     message.image.encoded = jpeg
-    message.grad_cam.SetInParent()
+    message.method.grad_cam.SetInParent()
     return message
 
 
@@ -38,5 +46,5 @@ def in_process(model: Model, jpegs: list[bytes]) -> list[NDArray[np.float32]]:
     """The same work by the engine, as one batch."""
     preprocessing = model.preprocessing
     pixels = torch.stack([preprocessing.crop(decode(jpeg))[0] for jpeg in jpegs]).to(model.device)
-    values = attribute(model.module, preprocessing.normalize(pixels), None, "grad_cam").cpu().numpy()
+    values = attribute(model.variant("float32"), preprocessing.normalize(pixels), None, "grad_cam").cpu().numpy()
     return [to_heatmap(one, preprocessing.height, preprocessing.width) for one in values]
