@@ -1,5 +1,6 @@
 """Gradient methods beside Captum's on the same inputs."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -19,6 +20,7 @@ ROUNDS = 12
 
 def run() -> None:
     torch.set_num_threads(THREADS)
+    warnings.filterwarnings("ignore", message="Setting backward hooks")
     print("| method | model | batch | Captum, ms | convscope / Captum | at most |")
     print("|---|---|---|---|---|---|")
     for network in NETWORKS:
@@ -32,7 +34,9 @@ def run() -> None:
         integrated = IntegratedGradients(peers)
 
         def by_captum(images: Tensor, integrated: IntegratedGradients = integrated) -> object:
-            return integrated.attribute(images, target=TARGET, n_steps=STEPS, internal_batch_size=16)
+            return integrated.attribute(
+                images, target=TARGET, n_steps=STEPS, internal_batch_size=16, return_convergence_delta=True
+            )
 
         print(_row("integrated_gradients", network, model.module, images, by_captum, steps=STEPS), flush=True)
 

@@ -1,7 +1,6 @@
 """Occlusion beside Captum's with its best number of perturbations at once."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from captum.attr import Occlusion
@@ -40,14 +39,14 @@ def _row(network: str, bound: float) -> str:
     def ours() -> Tensor:
         return attribute(module, images, TARGET, "occlusion", window=WINDOW, stride=STRIDE, fill="zero")
 
-    each: dict[str, Callable[[], Tensor]] = {
-        str(count): partial(_captum, first, images.contiguous(), count) for count in AT_ONCE
-    }
-    tried = in_turn(each, rounds=1, warm_up=0)
+    def by_captum(at_once: int) -> Callable[[], object]:
+        return lambda: _captum(first, images.contiguous(), at_once)
+
+    tried = in_turn({str(count): by_captum(count) for count in AT_ONCE}, rounds=1, warm_up=0)
     best = int(min(tried, key=lambda name: tried[name]))
-    ways = {"first": each[str(best)], "last": partial(_captum, last, images, best), "ours": ours}
+    ways = {"first": by_captum(best), "last": lambda: _captum(last, images, best), "ours": ours}
     times = in_turn(ways, rounds=ROUNDS, warm_up=1)
-    expected = each[str(best)]()[:, :1]
+    expected = _captum(first, images.contiguous(), best)[:, :1]
     difference = float((ours() - expected).abs().max() / expected.abs().max())
     ratio, ratio_last = (times["ours"] / times[layout] for layout in ("first", "last"))
     return (

@@ -27,10 +27,14 @@ def to_heatmap(
 def normalize(heatmap: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Scale a heatmap for drawing: to 0..1, or to -1..1 where it has negative values.
 
-    The 99.5 % quantile of the magnitude becomes 1, so that one bright pixel does not darken all others. A
-    heatmap of zeros stays one, and what is not finite counts as zero.
+    The 99.5 % quantile of the magnitude becomes 1, so that one bright pixel does not darken all others. What all places
+    of a map have in common (RISE's mean) is taken off. A heatmap of zeros stays one, and what is not finite counts as
+    zero.
     """
     heatmap = np.nan_to_num(heatmap, posinf=0, neginf=0)
+    lowest = heatmap.min(initial=np.inf)
+    if 0 < lowest < np.quantile(heatmap, 0.995):
+        heatmap = heatmap - lowest
     magnitude = np.abs(heatmap)
     scale = float(np.quantile(magnitude, 0.995)) or float(magnitude.max(initial=0))
     if not scale:

@@ -107,6 +107,14 @@ def test_an_attribution_with_both_signs_keeps_zero_at_zero() -> None:
     assert heatmap.max() <= 1
 
 
+def test_what_all_places_have_in_common_is_taken_off() -> None:
+    values = np.linspace(5, 6, 1600, dtype=np.float32).reshape(40, 40)
+    heatmap = normalize(values)
+    assert heatmap.min() == 0
+    assert heatmap.max() == 1
+    np.testing.assert_allclose(heatmap, normalize(values - 5), atol=1e-5)
+
+
 def test_one_bright_pixel_does_not_darken_the_others() -> None:
     values = np.ones((40, 40), dtype=np.float32)
     values[3, 3] = 1e6
