@@ -14,10 +14,10 @@ from convscope.engine import attribute
 from convscope.engine.attribution.rise import RandomMasks, RiseParameters
 from convscope.engine.models.model import Model
 
-NETWORKS = ("resnet18", "vgg16")
+NETWORKS = ("resnet18",)
 MASKS = 128
 AT_MOST = 0.7
-ROUNDS = 3
+ROUNDS = 2
 
 
 def run() -> None:

@@ -10,9 +10,10 @@ from torch import Tensor
 from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.class_activation import class_activation
 from convscope.engine.attribution.forward_pass import ForwardPass
-from convscope.engine.attribution.inner_batches import in_inner_batches, out_of_memory
+from convscope.engine.attribution.inner_batches import in_inner_batches
 from convscope.engine.attribution.method import Attribution
 from convscope.engine.attribution.parameters import ClassActivationParameters
+from convscope.engine.memory import out_of_memory
 from convscope.engine.models.layers import Layer
 
 _CHANNEL_DIM = {"channels_first": 1, "channels_last": 3, "tokens": 2}

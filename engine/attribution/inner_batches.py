@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from convscope.engine.attribution.batch import Batch
+from convscope.engine.memory import out_of_memory
 
 # More pictures at once are no faster.
 MOST = {"cpu": 16, "cuda": 128}
@@ -36,11 +37,6 @@ def in_inner_batches(batch: Batch, total: int, run: Callable[[range], None], *, 
         else:
             start = rows.stop
     batch.progress(total, total)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no memory left."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _size(batch: Batch, gradients: bool) -> int:

@@ -14,6 +14,7 @@ from convscope.engine.incremental.network import Network, Step, run_undisturbed
 from convscope.engine.incremental.region import Box, Integers, Region, Span
 from convscope.engine.incremental.rules import Window
 from convscope.engine.incremental.stack import Stack
+from convscope.engine.memory import out_of_memory
 
 # Once so much of a map changes, the whole map costs no more: padding is free, and nothing has to be cut.
 MOST_OF_A_MAP = 0.9
@@ -81,11 +82,21 @@ class IncrementalForward:
         region = Region(Span(box.tops, box.tops + box.height), Span(box.lefts, box.lefts + box.width))
         regions, costly = _regions(self._network, region)
         groups = groups_of(costly)
+        waiting = groups[::-1]
+        done: list[Integers] = []
         outputs: list[Tensor] = []
-        for members in groups:
+        while waiting:
             progress(sum(map(len, outputs)))
-            outputs.append(self._part(self._network, patches, box, regions, members))
-        order = torch.from_numpy(np.argsort(np.concatenate(groups))).to(patches.device)
+            members = waiting.pop()
+            try:
+                outputs.append(self._part(self._network, patches, box, regions, members))
+            except (RuntimeError, MemoryError) as error:
+                if len(members) == 1 or not out_of_memory(error):
+                    raise
+                waiting += np.array_split(members, 2)
+            else:
+                done.append(members)
+        order = torch.from_numpy(np.argsort(np.concatenate(done))).to(patches.device)
         bridge = torch.cat(outputs).index_select(0, order)
         at_once = max(LARGEST, VALUES_AT_ONCE // bridge[0].numel())
         return torch.cat([self._rest(self._network, part) for part in torch.split(bridge, at_once)])

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from convscope.engine.attribution.batch import Progress
-from convscope.engine.attribution.inner_batches import out_of_memory
+from convscope.engine.memory import out_of_memory
 from convscope.engine.models.model import Model
 from convscope.services.attribution.compute import compute
 from convscope.services.attribution.metrics import BATCH_SIZE, DROPPED, QUEUED
