@@ -10,7 +10,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from convscope.client import plans
-from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, watched
+from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.channel import Tls, metadata, open_async_channel
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
 from convscope.client.errors import Cancelled, ServerFault, from_rpc_error
@@ -121,7 +121,7 @@ class AsyncClient:
                 if response.HasField("progress"):
                     on_progress(response.progress.done, response.progress.total)
                 else:
-                    return outcome_of(plan, response)
+                    return settled(outcome_of(plan, response))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         except asyncio.CancelledError:

@@ -25,11 +25,16 @@ def watched(plan: Plan[Attribution]) -> AttributeStreamRequest:
     return AttributeStreamRequest(id="0", request=cast(AttributeRequest, plan.request), progress=True)
 
 
-def outcome_of(plan: Plan[Attribution], response: AttributeStreamResponse) -> Attribution:
-    """Raises the ClientError that a response has in place of an answer."""
-    if response.HasField("error"):
-        raise from_status(response.error)
-    return plan.parse(response.response)
+def outcome_of(plan: Plan[Attribution], response: AttributeStreamResponse) -> Outcome:
+    """The answer, or the ClientError that a response has in its place."""
+    return from_status(response.error) if response.HasField("error") else plan.parse(response.response)
+
+
+def settled(outcome: Outcome) -> Attribution:
+    """The answer. Raises the ClientError that is there in its place."""
+    if isinstance(outcome, ClientError):
+        raise outcome
+    return outcome
 
 
 class Bulk:
@@ -81,11 +86,7 @@ class Bulk:
     def take(self, response: AttributeStreamResponse) -> Iterator[Outcome]:
         """The outcomes whose turn it is, now that `response` has come."""
         number = int(response.id)
-        plan = self._plans.pop(number)
-        if response.HasField("error"):
-            self._done.put(number, from_status(response.error))
-        else:
-            self._done.put(number, plan.parse(response.response))
+        self._done.put(number, outcome_of(self._plans.pop(number), response))
         for outcome in self._done.ready():
             yield outcome
             self._room.release()

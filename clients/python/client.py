@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from convscope.client import plans
-from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, watched
+from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.channel import Tls, metadata, open_channel
 from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
@@ -135,7 +135,7 @@ class Client:
                 if response.HasField("progress"):
                     on_progress(response.progress.done, response.progress.total)
                 else:
-                    return outcome_of(plan, response)
+                    return settled(outcome_of(plan, response))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         finally:

@@ -58,7 +58,7 @@ class ForwardPass:
                 stack.enter_context(_attention_weights(module, self.attentions))
             if rule is not None:
                 stack.enter_context(ReluRule(rule))
-            self._scores = module(images.clone())  # some change their input
+            self._scores = module(images.clone() if layers.writes_to_images else images)
         self.scores = self._scores.detach()
         """[N, classes], before the softmax."""
 
@@ -87,7 +87,7 @@ class ForwardPass:
         if gradient is None:
             explained = f"the layer {targets.layer!r} does" if targets.layer else "the scores do"
             source = f"the layer {of!r}" if of else "the pixels"
-            raise MethodUnsupported(f"{explained} not depend on {source}", field="layer" if of else "target")
+            raise MethodUnsupported(f"{explained} not depend on {source}", field="layer" if of else "targets")
         return gradient if of == PIXELS else _wide(fold_grid(gradient, self._layers.layer(of)))
 
     def _values(self, targets: Targets) -> Tensor:

@@ -15,7 +15,7 @@ from convscope.engine.attribution.forward_pass import ForwardPass
 from convscope.engine.attribution.inner_batches import in_inner_batches
 from convscope.engine.attribution.method import Attribution
 from convscope.engine.errors import InvalidParameter
-from convscope.engine.incremental import IncrementalForward
+from convscope.engine.incremental import IncrementalForward, patched_copies
 
 # Windows whose patches are held at once; how many are run at once follows from the memory.
 AT_ONCE = 1024
@@ -85,7 +85,7 @@ def _covered(picture: Batch, places: Sequence[tuple[int, int]], parameters: Occl
         def told(done: int, first: int = first) -> None:
             picture.progress(first + done, len(places))
 
-        if network is None:
+        if network is None or not network.incremental:
             found.append(_in_full(picture, patches, some, told))
         else:
             scores = network.patched(patches, tops, lefts, told)
@@ -98,11 +98,9 @@ def _in_full(picture: Batch, patches: Tensor, places: Sequence[tuple[int, int]],
     found = torch.empty(len(places), device=patches.device, dtype=patches.dtype)
 
     def cover(rows: range) -> None:
-        copies = picture.images.repeat(len(rows), 1, 1, 1)
-        for copy, row in zip(copies, rows, strict=True):
-            top, left = places[row]
-            copy[:, top : top + patches.shape[2], left : left + patches.shape[3]] = patches[row]
-        found[rows.start : rows.stop] = picture.values(copies, [0] * len(rows))
+        some = slice(rows.start, rows.stop)
+        copies = patched_copies(picture.images, patches[some], places[some])
+        found[some] = picture.values(copies, [0] * len(rows))
 
     in_inner_batches(replace(picture, progress=lambda done, _: told(done)), len(places), cover, gradients=False)
     return found

@@ -9,7 +9,6 @@ from convscope.engine.errors import InvalidParameter
 if TYPE_CHECKING:
     from convscope.engine.models.layers import LayerMap
 
-Count = Annotated[int, Field(ge=1, le=100_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -55,10 +54,9 @@ class ClassActivationParameters(LayerParameters):
     """Keep evidence for the target only, as the papers do."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Color = Annotated[
-    tuple[
-        Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]
-    ],
+    tuple[Share, Share, Share],
     BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
 ]
 """Red, green and blue, 0 to 1."""

@@ -11,13 +11,13 @@ from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.forward_pass import ForwardPass
 from convscope.engine.attribution.inner_batches import in_inner_batches
 from convscope.engine.attribution.method import Attribution
-from convscope.engine.attribution.parameters import Count, Parameters, Seed
+from convscope.engine.attribution.parameters import Parameters, Seed
 
 
 class RiseParameters(Parameters):
     """Parameters of `rise`."""
 
-    masks: Count = 1000
+    masks: int = Field(default=1000, ge=1, le=100_000)
     """Random masks; the paper uses 4000 for VGG and 8000 for ResNet."""
     cells: int = Field(default=7, ge=2, le=64)
     """Cells along each side of the small grid that a mask is drawn on."""

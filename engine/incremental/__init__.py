@@ -13,6 +13,6 @@ Occlusion-based Deep CNN Explanations" (Krypton), whose exact part this is.
     forward.py  the pass
 """
 
-from convscope.engine.incremental.forward import IncrementalForward
+from convscope.engine.incremental.forward import IncrementalForward, patched_copies
 
-__all__ = ["IncrementalForward"]
+__all__ = ["IncrementalForward", "patched_copies"]

@@ -135,10 +135,8 @@ class IncrementalForward:
         for first in range(0, len(patches), LARGEST):
             progress(first)
             some = slice(first, first + LARGEST)
-            copies = self._image.repeat(len(patches[some]), 1, 1, 1).contiguous(memory_format=torch.channels_last)
-            for copy, patch, top, left in zip(copies, patches[some], box.tops[some], box.lefts[some], strict=True):
-                copy[:, top : top + box.height, left : left + box.width] = patch
-            scores.append(self._module(copies))
+            places = list(zip(box.tops[some].tolist(), box.lefts[some].tolist(), strict=True))
+            scores.append(self._module(patched_copies(self._image, patches[some], places)))
         return torch.cat(scores)
 
     def _gives_the_scores_of_the_module(self) -> bool:
@@ -154,6 +152,14 @@ class IncrementalForward:
         precision = next((weight.dtype for weight in self._module.parameters()), self._image.dtype)
         tolerance = TOLERANCE.get(precision, TOLERANCE_OF_OTHERS)
         return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
+
+
+def patched_copies(image: Tensor, patches: Tensor, places: Sequence[tuple[int, int]]) -> Tensor:
+    """Whole copies of a picture [1, 3, H, W], each with a patch of [K, 3, h, w] laid over it at its row and column."""
+    copies = image.repeat(len(patches), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+    for copy, patch, (top, left) in zip(copies, patches, places, strict=True):
+        copy[:, top : top + patch.shape[1], left : left + patch.shape[2]] = patch
+    return copies
 
 
 def _regions(network: Network, region: Region) -> tuple[dict[fx.Node, Region], list[tuple[Region, float]]]:

@@ -53,6 +53,8 @@ class LayerMap:
     last attention (behind it only the class token is read); None where there is none."""
     output_shape: tuple[int, ...]
     """Shape of the network's own output for one picture."""
+    writes_to_images: bool = False
+    """Whether the network changes its input in place; who needs that afterwards gives it a copy."""
 
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises UnknownName with the nearest names."""
@@ -89,6 +91,8 @@ def map_layers(module: nn.Module, images: Tensor) -> LayerMap:
 
     A container counts like its parts: ResNet's `layer4` and `layer4.1` are both layers.
     """
+    image = images[:1].clone()
+    version = image._version
     finished: list[tuple[str, nn.Module, Tensor]] = []
     before_attention: int | None = None
 
@@ -104,7 +108,7 @@ def map_layers(module: nn.Module, images: Tensor) -> LayerMap:
 
     handles = [part.register_forward_hook(note(name)) for name, part in module.named_modules() if name]
     try:
-        output = module(images[:1].clone())  # some change their input
+        output = module(image)
     finally:
         for handle in handles:
             handle.remove()
@@ -125,7 +129,7 @@ def map_layers(module: nn.Module, images: Tensor) -> LayerMap:
         mere = id(tensor) in pooled or isinstance(part, _POOLING + _PASSING_ON)
         if layer.spatial and not mere and name in candidates:
             suggested = name
-    return LayerMap(tuple(layers), suggested, tuple(output.shape[1:]))
+    return LayerMap(tuple(layers), suggested, tuple(output.shape[1:]), image._version != version)
 
 
 # A transformer may have tokens for the class, for distillation, and registers.

@@ -13,8 +13,6 @@ from convscope.engine.models.folding import Folded, fold_batch_norm, sharing
 from convscope.engine.models.layers import share_layers
 
 Precision = Literal["float32", "bfloat16"]
-
-
 # Rounding of folded weights stays a hundred times below it.
 TOLERANCE = 1e-3
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Region
 from convscope.services.attribution.pictures import Picture
-from convscope.services.attribution.requests import PRECISIONS, Order
+from convscope.services.attribution.requests import PRECISIONS, Order, Part
 from convscope.services.attribution.tensors import to_tensor
 from convscope.services.attribution.work import Answer, Result
 from convscope.v1 import attribution_service_pb2, image_pb2, model_service_pb2
@@ -35,27 +34,42 @@ REDUCTIONS: Mapping[Reduction, attribution_service_pb2.Reduction] = {
 JPEG_QUALITY = 90
 
 
-def to_response(order: Order, number: int, model: Model, picture: Picture, result: Result) -> AttributeResponse:
-    """The answer to one ask of an order."""
-    ask, answer, form = order.task.asks[number], result.answers[number], order.form
+def to_responses(order: Order, model: Model, picture: Picture, result: Result) -> list[AttributeResponse]:
+    """The answers to the parts of an order."""
+    predictions = to_predictions(result, model.labels, order.form.top_k)
+    return [
+        _to_response(part, answer, predictions, order=order, model=model, picture=picture, result=result)
+        for part, answer in zip(order.parts, result.answers, strict=True)
+    ]
+
+
+def _to_response(
+    part: Part,
+    answer: Answer,
+    predictions: Sequence[Prediction],
+    *,
+    order: Order,
+    model: Model,
+    picture: Picture,
+    result: Result,
+) -> AttributeResponse:
+    ask, form = part.ask, order.form
     height, width = model.preprocessing.height, model.preprocessing.width
-    probabilities = softmax(result.scores)
     response = AttributeResponse(
         attribution=to_tensor(answer.values, form.data_type),
-        predictions=to_predictions(result.scores, model.labels, form.top_k),
+        predictions=predictions,
         region=to_region(picture.region),
         layer=ask.layer,
         input_height=height,
         input_width=width,
-        precision=PRECISIONS[order.task.precision],
+        precision=PRECISIONS[order.precision],
         target_name=target_name(answer.target, model.labels),
         explained=answer.explained,
         convergence_error=answer.convergence_error,
         reduction=REDUCTIONS[ask.method.reduction],
     )
     if isinstance(answer.target, ClassTarget):
-        target = _prediction(answer.target.classes[0], result.scores, probabilities, model.labels)
-        response.target.CopyFrom(target)
+        response.target.CopyFrom(_prediction(answer.target.classes[0], result, model.labels))
     if answer.segmentation is not None:
         response.segmentation.CopyFrom(_to_segmentation(answer.segmentation))
     if form.heatmap or form.overlay:
@@ -70,16 +84,17 @@ def to_response(order: Order, number: int, model: Model, picture: Picture, resul
 def to_sheet(
     order: Order, model: Model, picture: Picture, result: Result, responses: Sequence[AttributeResponse]
 ) -> bytes:
-    """The picture and the answers to all asks on one labelled sheet, a file."""
+    """The picture and the answers to all parts on one labelled sheet, a file."""
     options, preprocessing = order.form.contact_sheet, model.preprocessing
     assert options is not None
     assert picture.original is not None
     panels = []
-    for ask, role, answer, response in zip(order.task.asks, order.roles, result.answers, responses, strict=True):
+    for part, answer, response in zip(order.parts, result.answers, responses, strict=True):
+        ask = part.ask
         heatmap = to_heatmap(answer.values, preprocessing.height, preprocessing.width, ask.method.reduction)
         drawing = _draw(options, answer, heatmap, picture)
-        panels.append(Panel(drawing, ask.method_name, ask.layer, _words(response), role))
-    best = to_predictions(result.scores, model.labels, 1)[0]
+        panels.append(Panel(drawing, ask.method_name, ask.layer, _words(response), part.role))
+    best = to_predictions(result, model.labels, 1)[0]
     sheet = comparison_sheet(picture.original, f"{best.label} {best.probability:.1%}", panels)
     return _to_file(sheet, options)
 
@@ -92,17 +107,10 @@ def target_name(target: Target, labels: Labels) -> str:
     return " - ".join([plus, *(labels[index] for index in target.minus)])
 
 
-def to_predictions(scores: NDArray[np.float32], labels: Labels, top_k: int) -> list[Prediction]:
+def to_predictions(result: Result, labels: Labels, top_k: int) -> list[Prediction]:
     """The `top_k` most probable classes, best first; of equal ones the first."""
-    probabilities = softmax(scores)
-    best = np.argsort(-scores, kind="stable")[:top_k]
-    return [_prediction(int(index), scores, probabilities, labels) for index in best]
-
-
-def softmax(scores: NDArray[np.float32]) -> NDArray[Any]:
-    """exp(s) / sum exp(s), in double precision."""
-    powers = np.exp(scores.astype(np.float64) - scores.max())
-    return np.asarray(powers / powers.sum())
+    best = np.argsort(-result.scores, kind="stable")[:top_k]
+    return [_prediction(int(index), result, labels) for index in best]
 
 
 def to_region(region: Region) -> image_pb2.Region:
@@ -128,8 +136,10 @@ def _layer(layer: Layer) -> model_service_pb2.Layer:
     return model_service_pb2.Layer(name=layer.name, type=layer.type, output_shape=layer.output_shape, calls=layer.calls)
 
 
-def _prediction(index: int, scores: NDArray[np.float32], probabilities: NDArray[Any], labels: Labels) -> Prediction:
-    return Prediction(index=index, label=labels[index], score=scores[index], probability=probabilities[index])
+def _prediction(index: int, result: Result, labels: Labels) -> Prediction:
+    return Prediction(
+        index=index, label=labels[index], score=result.scores[index], probability=result.probabilities[index]
+    )
 
 
 def _words(response: AttributeResponse) -> str:

@@ -11,7 +11,7 @@ from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
 from convscope.services.attribution.admission import Admission
-from convscope.services.attribution.answers import to_predictions, to_region, to_response, to_sheet
+from convscope.services.attribution.answers import to_predictions, to_region, to_responses, to_sheet
 from convscope.services.attribution.cache import AnswerCache
 from convscope.services.attribution.executor import Executor
 from convscope.services.attribution.metrics import ANSWER_SECONDS, ANSWERS, CACHE_ANSWERS
@@ -91,7 +91,7 @@ class AttributionServicer(AttributionServiceServicer):
         order = check_compare(request, model, self._precision)
         with self._calls.place():
             picture, result = self._carry_out(order, model, request.image, call)
-            attributions = [to_response(order, number, model, picture, result) for number in range(len(order.targets))]
+            attributions = to_responses(order, model, picture, result)
             response = CompareResponse(attributions=attributions)
             if order.form.contact_sheet:
                 response.contact_sheet = to_sheet(order, model, picture, result, attributions)
@@ -104,7 +104,7 @@ class AttributionServicer(AttributionServiceServicer):
         order = check_failure(request, model, self._precision)
         with self._calls.place():
             picture, result = self._carry_out(order, model, request.image, call)
-            said, truth = (to_response(order, number, model, picture, result) for number in range(2))
+            said, truth = to_responses(order, model, picture, result)
             response = AnalyzeFailureResponse(correct=said.target.index == truth.target.index, said=said, truth=truth)
             if order.form.contact_sheet:
                 response.contact_sheet = to_sheet(order, model, picture, result, [said, truth])
@@ -120,7 +120,7 @@ class AttributionServicer(AttributionServiceServicer):
             call.check()
             work = Work(model, CLASSIFICATION, picture.image, deadline=call.deadline)
             result = call.wait(self._executor.submit(work))
-        predictions = to_predictions(result.scores, model.labels, top_k)
+        predictions = to_predictions(result, model.labels, top_k)
         return ClassifyResponse(predictions=predictions, region=to_region(picture.region))
 
     def _model(self, name: str) -> Model:
@@ -136,14 +136,14 @@ class AttributionServicer(AttributionServiceServicer):
         started = time.perf_counter()
         model = self._model(request.model)
         order = check_attribute(request, model, self._precision)
-        key = self._cache.key(request, model, order.task.precision) if self._cache.enabled else b""
+        key = self._cache.key(request, model, order.precision) if self._cache.enabled else b""
         response = self._cache.get(key) if key else None
         if response is not None:
             CACHE_ANSWERS.labels(order.task.name, model.name).inc()
         else:
             with place:
                 picture, result = self._carry_out(order, model, request.image, call, on_progress)
-                response = to_response(order, 0, model, picture, result)
+                (response,) = to_responses(order, model, picture, result)
             if key:
                 self._cache.put(key, response)
         _count(order, model, started)

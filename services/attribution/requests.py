@@ -15,7 +15,13 @@ from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
 from convscope.services.attribution.work import Ask, Task
 from convscope.v1 import attribution_service_pb2, method_pb2, target_pb2
-from convscope.v1.attribution_service_pb2 import AnalyzeFailureRequest, AttributeRequest, CompareRequest, Overlay
+from convscope.v1.attribution_service_pb2 import (
+    AnalyzeFailureRequest,
+    AttributeRequest,
+    CompareRequest,
+    Overlay,
+    Variant,
+)
 from convscope.v1.tensor_pb2 import DataType
 
 MODELS = "models/"
@@ -48,16 +54,32 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One explanation that is asked for, and where in the request it stands."""
+
+    ask: Ask
+    target: Target
+    method_path: str
+    target_path: str
+    role: str = ""
+    """What it is on a contact sheet; empty for nothing in particular."""
+
+
+@dataclass(frozen=True)
 class Order:
     """A request, checked against its model."""
 
-    task: Task
-    targets: tuple[Target, ...]
-    paths: tuple[str, ...]
-    """Where in the request each ask's method stands."""
+    parts: tuple[Part, ...]
+    precision: Precision
     form: Form
-    roles: tuple[str, ...]
-    """What each ask is on a contact sheet; empty for nothing in particular."""
+
+    @property
+    def task(self) -> Task:
+        return Task(tuple(part.ask for part in self.parts), self.precision)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(part.target for part in self.parts)
 
 
 def model_name(name: str, *, field: str) -> str:
@@ -69,10 +91,8 @@ def model_name(name: str, *, field: str) -> str:
 
 def check_attribute(request: AttributeRequest, model: Model, default: Precision) -> Order:
     """Raises InvalidInput and its kin, each naming the field; MethodUnsupported. default: the server's precision."""
-    ask = _check_method(request.method, model, "method")
-    target = _check_target(request.target, model, "target")
-    task = Task((ask,), _check_precision(request.precision, default))
-    return Order(task, (target,), ("method",), _check_form(request), ("",))
+    part = _check_part(request, model, "")
+    return Order((part,), _check_precision(request.precision, default), _check_form(request))
 
 
 def check_compare(request: CompareRequest, model: Model, default: Precision) -> Order:
@@ -80,25 +100,20 @@ def check_compare(request: CompareRequest, model: Model, default: Precision) -> 
     if not 1 <= len(request.variants) <= MAX_VARIANTS:
         message = f"1 to {MAX_VARIANTS} variants can be compared, not {len(request.variants)}"
         raise InvalidInput(message, field="variants", reason="OUT_OF_RANGE")
-    paths = [f"variants[{number}]" for number in range(len(request.variants))]
-    asks, targets = [], []
-    for variant, path in zip(request.variants, paths, strict=True):
-        asks.append(_check_method(variant.method, model, f"{path}.method"))
-        targets.append(_check_target(variant.target, model, f"{path}.target"))
-    task = Task(tuple(asks), _check_precision(request.precision, default))
-    method_paths = tuple(f"{path}.method" for path in paths)
-    return Order(task, tuple(targets), method_paths, _check_form(request), ("",) * len(paths))
+    parts = [_check_part(variant, model, f"variants[{number}].") for number, variant in enumerate(request.variants)]
+    return Order(tuple(parts), _check_precision(request.precision, default), _check_form(request))
 
 
 def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precision) -> Order:
-    """As check_attribute(). The first ask is for what the model says, the second for the truth."""
+    """As check_attribute(). The first part is for what the model says, the second for the truth."""
     method = request.method
     if not request.HasField("method"):
         method = method_pb2.Method(grad_cam=method_pb2.GradCamParameters())
     ask = _check_method(method, model, "method")
     truth = ClassTarget((_check_class(request.truth, model, "truth"),))
-    task = Task((ask, ask), _check_precision(request.precision, default))
-    return Order(task, (TOP_CLASS, truth), ("method", "method"), _check_form(request), ("said", "truth"))
+    # What the model says is nowhere in the request: where it cannot be explained, the method is to blame.
+    parts = (Part(ask, TOP_CLASS, "method", "method", "said"), Part(ask, truth, "method", "truth", "truth"))
+    return Order(parts, _check_precision(request.precision, default), _check_form(request))
 
 
 def check_top_k(top_k: int) -> int:
@@ -117,15 +132,21 @@ def set_fields(message: Message) -> dict[str, Any]:
 
 def in_request(error: ConvscopeError, order: Order) -> ConvscopeError:
     """An error of the engine, its field as the path in the request."""
-    number = error.position or 0
-    ask, path = order.task.asks[number], order.paths[number]
-    if error.field in ("target", "targets"):
-        error.field = f"{path.removesuffix('method')}target"
-    elif error.field in type(ask.parameters).model_fields:
-        error.field = f"{path}.{ask.method_name}.{error.field}"
+    part = order.parts[error.position or 0]
+    if error.field == "targets":
+        error.field = part.target_path
+    elif error.field in type(part.ask.parameters).model_fields:
+        error.field = f"{part.method_path}.{part.ask.method_name}.{error.field}"
     elif error.field == "method":
-        error.field = f"{path}.{ask.method_name}"
+        error.field = f"{part.method_path}.{part.ask.method_name}"
     return error
+
+
+def _check_part(message: AttributeRequest | Variant, model: Model, path: str) -> Part:
+    """path: of the message in the request, with its dot; empty for the request itself."""
+    method_path, target_path = f"{path}method", f"{path}target"
+    ask = _check_method(message.method, model, method_path)
+    return Part(ask, _check_target(message.target, model, target_path), method_path, target_path)
 
 
 def _check_method(message: method_pb2.Method, model: Model, path: str) -> Ask:

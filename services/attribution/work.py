@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,12 @@ class Result:
     """[classes], before the softmax."""
     answers: tuple[Answer, ...] = ()
     """One for each ask."""
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """exp(s) / sum exp(s), in double precision."""
+        powers = np.exp(self.scores.astype(np.float64) - self.scores.max())
+        return np.asarray(powers / powers.sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,9 @@ class Waiting:
 def no_answer(
     requests: Iterator[AttributeStreamRequest], context: grpc.ServicerContext
 ) -> Iterator[AttributeStreamResponse]:
-    """The stream ends at once."""
+    """The stream ends when the caller has said all."""
+    # Earlier, the caller may be told instead that it could not send.
+    list(requests)
     return iter(())
 
 

@@ -9,6 +9,7 @@ import torch
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
 from tests.processes import ServerProcess
+from tests.services.bench import Bench
 from tests.services.calls import Stubs, calling
 from tests.services.held import Pace, TeamServer, entry, team_server
 
@@ -61,3 +62,12 @@ def models_here(catalogue: Path) -> dict[str, Model]:
     """The models of the shared server, in this process: what the engine itself says of a picture."""
     entries = Catalogue.read(catalogue)
     return {name: entries.load(name) for name in ("efficientnet_lite0", "resnet18_seeded")}
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.let_go()
+    for executor in bench.started:
+        executor.close()
