@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import torch
@@ -15,10 +16,13 @@ from convscope.client import Client, Preprocessed
 from convscope.client.tensors import from_array, to_array
 from convscope.engine import attribute
 from convscope.engine.attribution.attribute import attribute_fully
+from convscope.engine.imaging.decode import decode
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.model import Model
+from convscope.engine.models.variants import bfloat16_supported
 from convscope.v1.attribution_service_pb2 import (
+    PRECISION_BFLOAT16,
     PRECISION_FLOAT32,
     REDUCTION_LARGEST,
     REDUCTION_SUM,
@@ -257,6 +261,27 @@ def test_the_answer_names_the_precision(answer: AttributeResponse, stubs: Stubs,
     request = request_of("efficientnet_lite0", cat_png, "grad_cam", {}, precision=PRECISION_FLOAT32)
     assert answer.precision == PRECISION_FLOAT32
     assert stubs.attribute(request, timeout=SECONDS) == answer
+
+
+def test_bfloat16_is_what_the_engine_computes_in_it_or_refused_where_the_device_has_none(
+    answer: AttributeResponse, stubs: Stubs, cat_png: Image, models_here: dict[str, Model]
+) -> None:
+    request = request_of("efficientnet_lite0", cat_png, "grad_cam", {}, precision=PRECISION_BFLOAT16)
+    if not bfloat16_supported(torch.device("cpu")):
+        with pytest.raises(grpc.RpcError, match="does not compute in bfloat16") as caught:
+            stubs.attribute(request, timeout=SECONDS)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        return
+    response = stubs.attribute(request, timeout=SECONDS)
+    assert response.precision == PRECISION_BFLOAT16
+    model = models_here["efficientnet_lite0"]
+    pixels = model.preprocessing.crop(decode(cat_png.encoded))[0].unsqueeze(0)
+    images = model.preprocessing.normalize(pixels)
+    found = as_tensor(to_array(response.attribution))
+    assert_same_but_rounding(found, attribute(model.variant("bfloat16", ["head"]), images, None, "grad_cam"))
+    exact = as_tensor(to_array(answer.attribution))
+    # 8 bits of mantissa: another answer, and near.
+    assert 1e-4 < (found - exact).abs().max() / exact.abs().max() < 0.05
 
 
 def test_attention_rollout_of_a_transformer_is_what_the_engine_computes(team: TeamServer) -> None:
