@@ -16,7 +16,6 @@ from convscope.client import Client, Preprocessed
 from convscope.client.tensors import from_array, to_array
 from convscope.engine import attribute
 from convscope.engine.attribution.attribute import attribute_fully
-from convscope.engine.imaging.decode import decode
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.model import Model
@@ -264,7 +263,11 @@ def test_the_answer_names_the_precision(answer: AttributeResponse, stubs: Stubs,
 
 
 def test_bfloat16_is_what_the_engine_computes_in_it_or_refused_where_the_device_has_none(
-    answer: AttributeResponse, stubs: Stubs, cat_png: Image, models_here: dict[str, Model]
+    answer: AttributeResponse,
+    stubs: Stubs,
+    cat_png: Image,
+    cat: PillowImage.Image,
+    models_here: dict[str, Model],
 ) -> None:
     request = request_of("efficientnet_lite0", cat_png, "grad_cam", {}, precision=PRECISION_BFLOAT16)
     if not bfloat16_supported(torch.device("cpu")):
@@ -276,7 +279,7 @@ def test_bfloat16_is_what_the_engine_computes_in_it_or_refused_where_the_device_
     assert response.precision == PRECISION_BFLOAT16
     model = models_here["efficientnet_lite0"]
     pixels = model.preprocessing.crop(decode(cat_png.encoded))[0].unsqueeze(0)
-    images = model.preprocessing.normalize(pixels)
+    images = prepare(model, cat)
     found = as_tensor(to_array(response.attribution))
     assert_same_but_rounding(found, attribute(model.variant("bfloat16", ["head"]), images, None, "grad_cam"))
     exact = as_tensor(to_array(answer.attribution))
