@@ -87,7 +87,8 @@ class ForwardPass:
         if gradient is None:
             explained = f"the layer {targets.layer!r} does" if targets.layer else "the scores do"
             source = f"the layer {of!r}" if of else "the pixels"
-            raise MethodUnsupported(f"{explained} not depend on {source}", field="layer" if of else "targets")
+            hint = "; name a layer that comes before" if of else ""
+            raise MethodUnsupported(f"{explained} not depend on {source}{hint}", field="layer" if of else "targets")
         return gradient if of == PIXELS else _wide(fold_grid(gradient, self._layers.layer(of)))
 
     def _values(self, targets: Targets) -> Tensor:

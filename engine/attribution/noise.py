@@ -13,7 +13,7 @@ from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.explain import explain
 from convscope.engine.attribution.inner_batches import in_inner_batches
 from convscope.engine.attribution.method import Attribution
-from convscope.engine.attribution.parameters import Parameters, Seed
+from convscope.engine.attribution.parameters import Parameters, Seed, shown
 from convscope.engine.attribution.pass_methods import PASS_METHODS
 from convscope.engine.models.layers import LayerMap
 
@@ -23,7 +23,7 @@ GRADIENT_METHODS = tuple(name for name, method in PASS_METHODS.items() if method
 class NoiseParameters(Parameters):
     """Parameters of a method that looks at noisy copies of a picture."""
 
-    method: str = "gradient"
+    base_method: str = "gradient"
     """The gradient method that explains each copy, with its own defaults."""
     layer: str | None = None
     """The layer that it looks at, where it looks at one."""
@@ -34,17 +34,17 @@ class NoiseParameters(Parameters):
     seed: Seed = 0
     """Of the noise."""
 
-    @field_validator("method")
+    @field_validator("base_method")
     @classmethod
     def _known(cls, method: str) -> str:
         if method not in GRADIENT_METHODS:
-            _refuse(f"{method!r} is no gradient method; known: {', '.join(GRADIENT_METHODS)}")
+            _refuse(f"{shown(method)} is no gradient method; known: {', '.join(GRADIENT_METHODS)}")
         return method
 
     @field_validator("layer")
     @classmethod
     def _looked_at(cls, layer: str | None, info: ValidationInfo) -> str | None:
-        method = info.data.get("method")
+        method = info.data.get("base_method")
         looking = [name for name in GRADIENT_METHODS if PASS_METHODS[name].looks_at_layer]
         if layer is not None and method is not None and method not in looking:
             _refuse(f"{method!r} looks at no layer; those that do: {', '.join(looking)}")
@@ -56,7 +56,7 @@ class NoiseParameters(Parameters):
     def of(self) -> Parameters:
         """The parameters of the method that explains each copy."""
         values = {} if self.layer is None else {"layer": self.layer}
-        return PASS_METHODS[self.method].parameters.parse(values)
+        return PASS_METHODS[self.base_method].parameters.parse(values)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def moments_over_noise(batch: Batch, parameters: NoiseParameters) -> Moments:
 
     The noise of a sample depends on the seed and its number only, so that a picture gets the same alone and in company.
     """
-    method, of, count = PASS_METHODS[parameters.method], parameters.of(), len(batch)
+    method, of, count = PASS_METHODS[parameters.base_method], parameters.of(), len(batch)
     clean = explain(batch, method, of)
     batch = batch.with_targets(clean.targets)
     spread = parameters.stdev * (batch.images.amax(dim=(1, 2, 3)) - batch.images.amin(dim=(1, 2, 3)))

@@ -24,10 +24,12 @@ class Parameters(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
+            field = str(first["loc"][0])
             if first["type"] == "extra_forbidden":
                 known = ", ".join(cls.model_fields) or "none"
                 message = f"unknown parameter {field!r}; known: {known}"
+            elif first["msg"].startswith("Input "):
+                message = f"{field} {first['msg'].removeprefix('Input ')}, not {shown(first['input'])}"
             else:
                 message = f"{field}: {first['msg']}"
             raise InvalidParameter(message, field=field) from error
@@ -35,6 +37,12 @@ class Parameters(BaseModel):
     def looks_at(self, layers: "LayerMap") -> str:
         """The layer that the method will look at; empty for none. Raises as LayerMap.spatial()."""
         return ""
+
+
+def shown(value: object) -> str:
+    """A caller's value in a message; of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class LayerParameters(Parameters):

@@ -59,7 +59,10 @@ PARAMETERS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {"fill_color": [0.5, 0.25, 1], "window": 56, "stride": 56},
     ),
     "integrated_gradients": (("steps=3", "fill=mean"), {"steps": 3, "fill": "mean"}),
-    "smooth_grad": (("samples=2", "stdev=0.2"), {"samples": 2, "stdev": 0.2}),
+    "smooth_grad": (
+        ("samples=2", "stdev=0.2", "base_method=saliency"),
+        {"samples": 2, "stdev": 0.2, "base_method": "saliency"},
+    ),
     "grad_cam": (("counterfactual=True", "layer=blocks.10"), {"counterfactual": True, "layer": "blocks.10"}),
 }
 
@@ -400,11 +403,14 @@ def test_without_a_server_the_error_says_what_to_do(run: Run) -> None:
         (("attribute", "cat.png", "--unit", "head:3:7,0"), "7 x 7 grid"),
         (("attribute", "cat.png", "--unit", "head:99999999999"), "channel 99999999999 is out of range"),
         (("attribute", "cat.png", "--precision", "float16"), "unknown precision 'float16'; known: float32, bfloat16"),
-        (("attribute", "cat.png", "--method", "rise", "-p", "masks=0"), "masks: Input should be greater than or equal"),
+        (
+            ("attribute", "cat.png", "--method", "rise", "-p", "masks=0"),
+            "masks should be greater than or equal to 1, not 0",
+        ),
         (("attribute", "cat.png", "--method", "rise", "-p", "masks=99999999999"), "masks cannot be 99999999999"),
         (
             ("attribute", "cat.png", "--method", "rise", "-p", "probability=nan"),
-            "probability: Input should be a finite",
+            "probability should be a finite number, not nan",
         ),
         (("attribute", "cat.png", "--method", "occlusion", "-p", "fill_color=0.5"), "method.occlusion.fill_color"),
         (

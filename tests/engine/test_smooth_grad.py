@@ -70,7 +70,13 @@ def test_a_method_that_looks_at_a_layer_is_smoothed_too(network: str, load: Load
     image, layer = images[0], SUGGESTED[network]
     copies = torch.stack([noisy(image, STDEV, SEED, sample) for sample in range(SAMPLES)])
     maps = attribute(module, copies, TARGETS[0], "layer_cam", layer=layer).double()
-    asked: dict[str, Any] = {"method": "layer_cam", "layer": layer, "samples": SAMPLES, "stdev": STDEV, "seed": SEED}
+    asked: dict[str, Any] = {
+        "base_method": "layer_cam",
+        "layer": layer,
+        "samples": SAMPLES,
+        "stdev": STDEV,
+        "seed": SEED,
+    }
     found = attribute(module, images[:1], TARGETS[0], "smooth_grad", **asked)
     assert_same_but_rounding(found, maps.mean(dim=0, keepdim=True))
     found = attribute(module, images[:1], TARGETS[0], "var_grad", **asked)
@@ -84,9 +90,9 @@ def test_every_gradient_method_is_smoothed_in_its_own_shape(method: str, load: L
         top = int(module(images[:1]).argmax())  # for which there is evidence
     copies = torch.stack([noisy(images[0], 0.15, 0, sample) for sample in range(SAMPLES)])
     maps = attribute(module, copies, top, method).double()
-    found = attribute(module, images[:1], top, "smooth_grad", method=method, samples=SAMPLES)
+    found = attribute(module, images[:1], top, "smooth_grad", base_method=method, samples=SAMPLES)
     assert_same_but_rounding(found, maps.mean(dim=0, keepdim=True))
-    found = attribute(module, images[:1], top, "var_grad", method=method, samples=SAMPLES)
+    found = attribute(module, images[:1], top, "var_grad", base_method=method, samples=SAMPLES)
     assert_same_but_rounding(found, maps.var(dim=0, correction=0, keepdim=True))
     assert (found >= 0).all()
 

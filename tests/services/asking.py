@@ -23,8 +23,8 @@ QUICK: Mapping[str, Parameters] = {
 LONG: Mapping[str, Parameters] = {
     "integrated_gradients": {"steps": 4, "fill": "mean"},
     "deep_lift": {"fill_color": [0.25, 0.5, 0.75]},
-    "smooth_grad": {"samples": 4, "method": "grad_cam", "stdev": 0.25, "seed": 3},
-    "var_grad": {"samples": 4, "method": "saliency"},
+    "smooth_grad": {"samples": 4, "base_method": "grad_cam", "stdev": 0.25, "seed": 3},
+    "var_grad": {"samples": 4, "base_method": "saliency"},
     "occlusion": {"window": 64, "stride": 64, "fill": "blur"},
     "rise": {"masks": 8, "cells": 5, "probability": 0.25, "seed": 7},
     "score_cam": {"masks": 8, "relu": False},

@@ -179,7 +179,7 @@ def test_every_method_is_what_the_engine_computes_in_its_own_shape(
     found = to_array(response.attribution)
     assert_same_but_rounding(as_tensor(found), expected.values)
     channels = 3 if name in OF_COLOURS else 1
-    side = 7 if name in CAMS or parameters.get("method") == "grad_cam" else 224
+    side = 7 if name in CAMS or parameters.get("base_method") == "grad_cam" else 224
     assert list(response.attribution.shape) == [channels, side, side]
     assert response.explained == pytest.approx(float(expected.explained), rel=1e-4)
     scores = np.array([one.score for one in sorted(response.predictions, key=lambda one: one.index)])
@@ -252,7 +252,7 @@ def test_the_answer_names_the_layer(model: str, stubs: Stubs, cat_png: Image) ->
 
     assert layer("grad_cam", {}) == SUGGESTED[model]
     assert layer("grad_cam", {"layer": LAYERS[model]}) == LAYERS[model]
-    assert layer("smooth_grad", {"method": "grad_cam", "samples": 1}) == SUGGESTED[model]
+    assert layer("smooth_grad", {"base_method": "grad_cam", "samples": 1}) == SUGGESTED[model]
     assert layer("saliency", {}) == ""
 
 
@@ -278,7 +278,6 @@ def test_bfloat16_is_what_the_engine_computes_in_it_or_refused_where_the_device_
     response = stubs.attribute(request, timeout=SECONDS)
     assert response.precision == PRECISION_BFLOAT16
     model = models_here["efficientnet_lite0"]
-    pixels = model.preprocessing.crop(decode(cat_png.encoded))[0].unsqueeze(0)
     images = prepare(model, cat)
     found = as_tensor(to_array(response.attribution))
     assert_same_but_rounding(found, attribute(model.variant("bfloat16", ["head"]), images, None, "grad_cam"))

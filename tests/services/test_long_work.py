@@ -125,7 +125,7 @@ LONG_TASKS = {
     "integrated_gradients": Task((ask("integrated_gradients", steps=40),)),
     "deep_lift": Task((ask("deep_lift"),)),
     "smooth_grad": Task((ask("smooth_grad", samples=40),)),
-    "var_grad": Task((ask("var_grad", samples=40, method="grad_cam", layer=LAYER),)),
+    "var_grad": Task((ask("var_grad", samples=40, base_method="grad_cam", layer=LAYER),)),
     "score_cam": Task((ask("score_cam", LAYER),)),
     "ablation_cam": Task((ask("ablation_cam", LAYER),)),
 }

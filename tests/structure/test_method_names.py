@@ -1,11 +1,13 @@
 """A method has one name: in the table, in the contract, on its file and its function; and so have its parameters."""
 
 import ast
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from convscope.client import Client, Variant
 from convscope.engine.attribution.methods import METHODS
 from convscope.v1.method_pb2 import Method
 
@@ -59,3 +61,10 @@ def test_every_parameter_can_be_left_out_so_that_the_librarys_default_counts(nam
     assert METHODS[name].parameters.parse({})
     message = message_of(name)
     assert all(field.has_presence or field.is_repeated for field in message.fields)
+
+
+@pytest.mark.parametrize("call", [Client.attribute, Client.attribute_many, Client.analyze_failure, Variant.__init__])
+def test_no_parameter_is_named_like_an_argument_of_the_calls_that_take_it(call: Any) -> None:
+    arguments = {name for name, one in signature(call).parameters.items() if one.kind != one.VAR_KEYWORD}
+    parameters = {name for method in METHODS.values() for name in method.parameters.model_fields}
+    assert not arguments & parameters

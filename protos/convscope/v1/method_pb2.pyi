@@ -144,32 +144,32 @@ class DeepLiftParameters(_message.Message):
     def __init__(self, fill: _Optional[str] = ..., fill_color: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SmoothGradParameters(_message.Message):
-    __slots__ = ("method", "layer", "samples", "stdev", "seed")
-    METHOD_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("base_method", "layer", "samples", "stdev", "seed")
+    BASE_METHOD_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     STDEV_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
-    method: str
+    base_method: str
     layer: str
     samples: int
     stdev: float
     seed: int
-    def __init__(self, method: _Optional[str] = ..., layer: _Optional[str] = ..., samples: _Optional[int] = ..., stdev: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, base_method: _Optional[str] = ..., layer: _Optional[str] = ..., samples: _Optional[int] = ..., stdev: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class VarGradParameters(_message.Message):
-    __slots__ = ("method", "layer", "samples", "stdev", "seed")
-    METHOD_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("base_method", "layer", "samples", "stdev", "seed")
+    BASE_METHOD_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     STDEV_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
-    method: str
+    base_method: str
     layer: str
     samples: int
     stdev: float
     seed: int
-    def __init__(self, method: _Optional[str] = ..., layer: _Optional[str] = ..., samples: _Optional[int] = ..., stdev: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, base_method: _Optional[str] = ..., layer: _Optional[str] = ..., samples: _Optional[int] = ..., stdev: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class OcclusionParameters(_message.Message):
     __slots__ = ("fill", "fill_color", "window", "stride")
