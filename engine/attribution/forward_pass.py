@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.engine.attribution.backward_rule import BackwardRule, ReluRule
+from convscope.engine.attribution.fixed_norm import FixedNorm
 from convscope.engine.attribution.target import Targets
 from convscope.engine.errors import MethodUnsupported
 from convscope.engine.models.layers import LayerMap, fold_grid
@@ -52,6 +53,8 @@ class ForwardPass:
         self._differentiate = tuple(differentiate)
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(PIXELS in differentiate))
+            if differentiate:
+                stack.enter_context(FixedNorm())
             for name in {*differentiate, *observe} - {PIXELS}:
                 stack.enter_context(self._watch(module, name, cut=name in differentiate))
             if attention:

@@ -11,7 +11,7 @@ from convscope.engine.attribution.batch import Batch
 from convscope.engine.memory import out_of_memory
 
 # More pictures at once are no faster.
-MOST = {"cpu": 16, "cuda": 128}
+MOST = {"cpu": 8, "cuda": 128}
 # Of the free memory; the rest is for others and for what a pass needs between its layers.
 SHARE = 0.25
 # On a machine that does not tell (no Linux), bytes.

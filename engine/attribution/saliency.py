@@ -20,5 +20,7 @@ def saliency(evidence: Evidence, parameters: SaliencyParameters) -> Tensor:
     Inside Convolutional Networks", section 3.1. (Captum's Saliency leaves the channels apart.)
     """
     gradient = evidence.gradient
-    magnitude, channel = gradient.abs().max(dim=1, keepdim=True)
-    return magnitude if parameters.abs else gradient.gather(1, channel)
+    magnitude = gradient.abs()
+    if parameters.abs:
+        return magnitude.amax(dim=1, keepdim=True)
+    return gradient.gather(1, magnitude.argmax(dim=1, keepdim=True))
