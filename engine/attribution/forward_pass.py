@@ -53,7 +53,7 @@ class ForwardPass:
         self._differentiate = tuple(differentiate)
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(PIXELS in differentiate))
-            if differentiate:
+            if PIXELS in differentiate:
                 stack.enter_context(FixedNorm())
             for name in {*differentiate, *observe} - {PIXELS}:
                 stack.enter_context(self._watch(module, name, cut=name in differentiate))
