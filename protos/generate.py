@@ -7,6 +7,7 @@ Runs in the environment that the Makefile makes from protos/requirements.txt: ge
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import grpc_tools
@@ -21,8 +22,13 @@ INCLUDE = [f"-I{folder}" for folder in (PROTOS, GOOGLE_RPC, GOOGLE_PROTOBUF)]
 
 
 def run(*arguments: str) -> None:
-    if protoc.main(["protoc", *INCLUDE, *arguments]) != 0:
-        sys.exit(1)
+    with tempfile.TemporaryDirectory() as folder:
+        # googleapis-common-protos ships operations.proto under a name that its own descriptors do not have.
+        operations = Path(folder) / "google" / "longrunning" / "operations.proto"
+        operations.parent.mkdir(parents=True)
+        operations.write_bytes((GOOGLE_RPC / "google" / "longrunning" / "operations_proto.proto").read_bytes())
+        if protoc.main(["protoc", f"-I{folder}", *INCLUDE, *arguments]) != 0:
+            sys.exit(1)
 
 
 def generate(out: Path) -> None:

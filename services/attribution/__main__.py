@@ -7,9 +7,11 @@ from convscope.services.attribution.tuning import tune_process
 
 def main() -> int:
     tune_process()
-    from convscope.services.attribution.run import run
+    from convscope.services.attribution.part import AttributionPart
+    from convscope.services.attribution.settings import AttributionSettings
+    from convscope.services.common.program import run
 
-    return run()
+    return run(AttributionSettings, AttributionPart)
 
 
 if __name__ == "__main__":

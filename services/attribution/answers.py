@@ -14,14 +14,13 @@ from convscope.engine.imaging.cutout import cutout
 from convscope.engine.imaging.heatmap import Reduction, to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.engine.models.labels import Labels
-from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Region
 from convscope.services.attribution.pictures import Picture
 from convscope.services.attribution.requests import PRECISIONS, Order, Part
-from convscope.services.attribution.tensors import to_tensor
 from convscope.services.attribution.work import Answer, Result
-from convscope.v1 import attribution_service_pb2, image_pb2, model_service_pb2
+from convscope.services.common.tensors import to_tensor
+from convscope.v1 import attribution_service_pb2, image_pb2
 from convscope.v1.attribution_service_pb2 import AttributeResponse, Overlay
 from convscope.v1.prediction_pb2 import Prediction
 from convscope.v1.segmentation_pb2 import Box, Outline
@@ -116,24 +115,6 @@ def to_predictions(result: Result, labels: Labels, top_k: int) -> list[Predictio
 def to_region(region: Region) -> image_pb2.Region:
     left, top, right, bottom = region
     return image_pb2.Region(left=left, top=top, right=right, bottom=bottom)
-
-
-def to_card(model: Model, *, whole: bool) -> model_service_pb2.ModelCard:
-    """What a loaded model is; its labels and layers only where `whole`."""
-    return model_service_pb2.ModelCard(
-        weights_digest=model.weights_digest,
-        preprocessing=model_service_pb2.Preprocessing(**model.preprocessing.model_dump()),
-        class_count=len(model.labels),
-        labels=model.labels if whole and model.has_labels else (),
-        layers=[_layer(layer) for layer in model.layers.layers] if whole else (),
-        suggested_layer=model.layers.suggested or "",
-        parameter_count=model.parameter_count,
-        device=str(model.device),
-    )
-
-
-def _layer(layer: Layer) -> model_service_pb2.Layer:
-    return model_service_pb2.Layer(name=layer.name, type=layer.type, output_shape=layer.output_shape, calls=layer.calls)
 
 
 def _prediction(index: int, result: Result, labels: Labels) -> Prediction:

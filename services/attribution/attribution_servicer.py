@@ -10,7 +10,6 @@ from convscope.engine.attribution.batch import Progress, unwatched
 from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
-from convscope.services.attribution.admission import Admission
 from convscope.services.attribution.answers import to_predictions, to_region, to_responses, to_sheet
 from convscope.services.attribution.cache import AnswerCache
 from convscope.services.attribution.executor import Executor
@@ -24,11 +23,12 @@ from convscope.services.attribution.requests import (
     check_failure,
     check_top_k,
     in_request,
-    model_name,
 )
 from convscope.services.attribution.stream import answer_stream
 from convscope.services.attribution.work import Result, Task, Work
+from convscope.services.common.admission import Admission
 from convscope.services.common.call import Call
+from convscope.services.common.resource_names import model_name
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
     AnalyzeFailureResponse,

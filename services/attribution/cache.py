@@ -8,7 +8,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from convscope.engine.models.model import Model
-from convscope.services.attribution.answers import to_card
+from convscope.services.common.cards import to_card
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse
 
 log = structlog.get_logger()

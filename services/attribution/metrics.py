@@ -18,5 +18,4 @@ QUEUED = Gauge("convscope_queued", "Pictures waiting for the model", ["model"], 
 DROPPED = Counter(
     "convscope_dropped", "Pictures dropped unprocessed: nobody waited any more", ["model"], registry=REGISTRY
 )
-REFUSED = Counter("convscope_refused", "Calls refused because the server was full", registry=REGISTRY)
 CACHE_ANSWERS = Counter("convscope_cache_answers", "Answers from the cache", _LABELS, registry=REGISTRY)

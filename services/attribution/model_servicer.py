@@ -1,15 +1,13 @@
 """ModelService: lists, describes, loads and unloads the models of the catalogue."""
 
-import base64
-import binascii
-
 import grpc
 
-from convscope.engine.errors import InvalidInput, UnknownModel
-from convscope.services.attribution.answers import to_card
+from convscope.engine.errors import UnknownModel
 from convscope.services.attribution.models import LoadedModels, Standing
 from convscope.services.attribution.replicas import Replicas
-from convscope.services.attribution.requests import MODELS, model_name
+from convscope.services.common.cards import to_card
+from convscope.services.common.pages import from_token, page_size, to_token
+from convscope.services.common.resource_names import MODELS, model_name
 from convscope.v1.model_service_pb2 import (
     GetModelRequest,
     GetModelResponse,
@@ -25,9 +23,6 @@ from convscope.v1.model_service_pb2 import (
 )
 from convscope.v1.model_service_pb2_grpc import ModelServiceServicer
 
-DEFAULT_PAGE_SIZE = 100
-MAX_PAGE_SIZE = 1000
-
 
 class ModelServicer(ModelServiceServicer):
     """Answers from this replica; what other replicas hold comes from the store."""
@@ -37,15 +32,12 @@ class ModelServicer(ModelServiceServicer):
         self._replicas = replicas
 
     def ListModels(self, request: ListModelsRequest, context: grpc.ServicerContext) -> ListModelsResponse:
-        size = request.page_size or DEFAULT_PAGE_SIZE
-        if not 1 <= size <= MAX_PAGE_SIZE:
-            message = f"page_size must be 1 to {MAX_PAGE_SIZE}, not {size}"
-            raise InvalidInput(message, field="page_size", reason="OUT_OF_RANGE")
-        after = _from_token(request.page_token)
+        size = page_size(request.page_size)
+        after = from_token(request.page_token)
         names = [name for name in self._models.catalogue if name > after]
         others = self._replicas.others()
         page = [self._describe(name, others, whole=False) for name in names[:size]]
-        token = _to_token(names[size - 1]) if len(names) > size else ""
+        token = to_token(names[size - 1]) if len(names) > size else ""
         return ListModelsResponse(models=page, next_page_token=token)
 
     def GetModel(self, request: GetModelRequest, context: grpc.ServicerContext) -> GetModelResponse:
@@ -87,15 +79,3 @@ class ModelServicer(ModelServiceServicer):
 
 def _card(standing: Standing, *, whole: bool) -> ModelCard | None:
     return to_card(standing.model, whole=whole) if standing.model else None
-
-
-def _to_token(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _from_token(token: str) -> str:
-    try:
-        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as error:
-        message = "page_token is none that this server gave"
-        raise InvalidInput(message, field="page_token", reason="PAGE_TOKEN_INVALID") from error

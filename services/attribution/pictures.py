@@ -2,20 +2,17 @@
 
 import threading
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor
 
-from convscope.engine.errors import ImageTooLarge, InvalidInput
-from convscope.engine.imaging.decode import decode
+from convscope.engine.errors import InvalidInput
 from convscope.engine.models.preprocessing import Preprocessing, Region
-from convscope.services.attribution.tensors import FLOATS, to_array, wrong_shape
+from convscope.services.common.originals import read_original
+from convscope.services.common.tensors import FLOATS, to_array, wrong_shape
 from convscope.v1.image_pb2 import Image
-from convscope.v1.tensor_pb2 import DataType
 
 
 @dataclass(frozen=True)
@@ -40,28 +37,11 @@ class PictureReader:
     def read(self, image: Image, preprocessing: Preprocessing) -> Picture:
         """Raises ImageUndecodable, ImageTooLarge, InvalidInput; each names the field."""
         with self._turns:
-            match image.WhichOneof("content"):
-                case "encoded":
-                    original = decode(image.encoded, max_pixels=self._max_pixels, field="image.encoded")
-                case "pixels":
-                    original = self._pixels(image)
-                case "preprocessed":
-                    return _preprocessed(image, preprocessing)
-                case _:
-                    raise InvalidInput("an image is required", field="image", reason="IMAGE_MISSING")
+            if image.WhichOneof("content") == "preprocessed":
+                return _preprocessed(image, preprocessing)
+            original = read_original(image, max_pixels=self._max_pixels)
             cropped, region = preprocessing.crop(original)
             return Picture(cropped, region, original)
-
-    def _pixels(self, image: Image) -> PillowImage.Image:
-        field = "image.pixels"
-        shape = list(image.pixels.shape)
-        if len(shape) != 3 or shape[2] != 3:
-            raise wrong_shape("[height, width, 3]", shape, field=field)
-        if shape[0] * shape[1] > self._max_pixels:
-            message = f"the picture has {shape[1]} x {shape[0]} pixels; at most {self._max_pixels} are accepted"
-            raise ImageTooLarge(message, field=field)
-        array = to_array(image.pixels, (DataType.DATA_TYPE_UINT8,), field=field)
-        return PillowImage.fromarray(cast(NDArray[np.uint8], array))
 
 
 def _preprocessed(image: Image, preprocessing: Preprocessing) -> Picture:

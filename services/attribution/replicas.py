@@ -19,17 +19,12 @@ import redis
 import structlog
 
 from convscope.engine.errors import ConvscopeError
-from convscope.services.attribution.answers import to_card
 from convscope.services.attribution.models import LoadedModels
+from convscope.services.common.cards import publish_card
 from convscope.v1.model_service_pb2 import ModelReplica
 
 log = structlog.get_logger()
-REPLICAS, WISHES, WISH_NUMBER, CARDS = (
-    "convscope:replicas",
-    "convscope:wishes",
-    "convscope:wish-number",
-    "convscope:cards",
-)
+REPLICAS, WISHES, WISH_NUMBER = "convscope:replicas", "convscope:wishes", "convscope:wish-number"
 BEAT_SECONDS = 1.0
 GONE_AFTER_SECONDS = 10.0
 
@@ -103,7 +98,7 @@ class Replicas:
         for name, standing in standings.items():
             model = standing.model
             if model is not None and self._published.get(name) != model.weights_digest:
-                store.hset(CARDS, name, to_card(model, whole=True).SerializeToString())
+                publish_card(store, model)
                 self._published[name] = model.weights_digest
 
     def _follow(self, store: redis.Redis) -> None:

@@ -24,7 +24,6 @@ from convscope.v1.attribution_service_pb2 import (
 )
 from convscope.v1.tensor_pb2 import DataType
 
-MODELS = "models/"
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 1000
 MAX_VARIANTS = 32
@@ -80,13 +79,6 @@ class Order:
     @property
     def targets(self) -> tuple[Target, ...]:
         return tuple(part.target for part in self.parts)
-
-
-def model_name(name: str, *, field: str) -> str:
-    """The catalogue's name in a resource name, models/{model}; a bare one will do. Raises InvalidInput."""
-    if not name.removeprefix(MODELS):
-        raise InvalidInput("a model is required: models/{model}", field=field, reason="MODEL_MISSING")
-    return name.removeprefix(MODELS)
 
 
 def check_attribute(request: AttributeRequest, model: Model, default: Precision) -> Order:

@@ -2,6 +2,12 @@
 
 ConvscopeError (engine)
 ├── Busy             RESOURCE_EXHAUSTED   SERVER_BUSY; says when to try again
+├── QuotaExceeded    RESOURCE_EXHAUSTED   TOO_MANY_JOBS; says whose quota
+├── RequestIdReused  INVALID_ARGUMENT     REQUEST_ID_REUSED
+├── JobNotFound      NOT_FOUND            UNKNOWN_JOB, UNKNOWN_ARTIFACT
+├── JobNotEnded      FAILED_PRECONDITION  JOB_NOT_ENDED
+├── StoreAway        UNAVAILABLE          STORE_AWAY; says when to try again
+├── ArtifactsAway    UNAVAILABLE          ARTIFACTS_AWAY; says when to try again
 ├── ModelLoading     UNAVAILABLE          MODEL_LOADING; says when to try again
 ├── ServerStopping   UNAVAILABLE          SERVER_STOPPING
 ├── ModelNotLoaded   FAILED_PRECONDITION  MODEL_NOT_LOADED
@@ -12,9 +18,10 @@ ConvscopeError (engine)
 """
 
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from convscope.engine.errors import ConvscopeError
+from convscope.engine.errors import ConvscopeError, InvalidInput
 
 DOMAIN = "convscope"
 # Details ride in trailers, which some proxies cut off at 8 KB; the message is in them three times, once with every byte
@@ -31,6 +38,63 @@ class Busy(ConvscopeError):
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class QuotaExceeded(ConvscopeError):
+    """More jobs queued than the cluster, or one caller, may have."""
+
+    status = "RESOURCE_EXHAUSTED"
+    reason = "TOO_MANY_JOBS"
+    retry_after = 5.0
+
+    def __init__(self, caller: str, limit: int) -> None:
+        """caller: whose jobs are too many; empty: everybody's together."""
+        self.subject = f"caller:{caller}" if caller else "cluster"
+        whose = f"the caller {caller} has" if caller else "the cluster has"
+        super().__init__(f"{whose} {limit} jobs queued, which is the most; try again when some have begun")
+
+
+class RequestIdReused(InvalidInput):
+    """A name of a call that named another call before."""
+
+    reason = "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str, job: str) -> None:
+        message = f"request_id {request_id!r} named another request before, which made jobs/{job}"
+        super().__init__(message, field="options.request_id")
+
+
+class JobNotFound(ConvscopeError):
+    """A job, or a file of it, that is not there, or no more."""
+
+    status = "NOT_FOUND"
+
+    def __init__(self, name: str, *, artifact: bool = False) -> None:
+        super().__init__(f"there is no {name}; it may have been deleted", field="name")
+        self.reason = "UNKNOWN_ARTIFACT" if artifact else "UNKNOWN_JOB"
+
+
+class JobNotEnded(ConvscopeError):
+    """A job that still waits or runs."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "JOB_NOT_ENDED"
+
+
+class StoreAway(ConvscopeError):
+    """The store does not answer; nothing was changed, or it is found out when it answers again."""
+
+    status = "UNAVAILABLE"
+    reason = "STORE_AWAY"
+    retry_after = 1.0
+
+
+class ArtifactsAway(ConvscopeError):
+    """The artifact store cannot be written or read."""
+
+    status = "UNAVAILABLE"
+    reason = "ARTIFACTS_AWAY"
+    retry_after = 5.0
 
 
 class ModelLoading(ConvscopeError):
@@ -95,6 +159,9 @@ def to_status(error: ConvscopeError) -> status_pb2.Status:
             field=error.field, description=message, reason=error.reason
         )
         details = [_pack(info), _pack(error_details_pb2.BadRequest(field_violations=[violation]))]
+    if isinstance(error, QuotaExceeded):
+        quota = error_details_pb2.QuotaFailure.Violation(subject=error.subject, description=message)
+        details.append(_pack(error_details_pb2.QuotaFailure(violations=[quota])))
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         delay = duration_pb2.Duration(seconds=int(retry_after), nanos=int(retry_after % 1 * 1e9))
@@ -108,9 +175,7 @@ def _shortened(message: str) -> str:
     return data.decode() if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "..."
 
 
-def _pack(
-    message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
-) -> any_pb2.Any:
+def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed

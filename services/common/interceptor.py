@@ -20,7 +20,7 @@ from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 
 log = structlog.get_logger()
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-OURS = "/convscope."
+OURS = ("/convscope.", "/google.longrunning.")
 OPEN = "/grpc.health."
 INTERNAL = "something went wrong in the server; its log says what"
 
@@ -134,5 +134,13 @@ class CallInterceptor(grpc.ServerInterceptor):
                     yield from stream_behaviour(map(read, requests), context)
 
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
+        if handler.unary_stream is not None:
+            telling = handler.unary_stream
+
+            def watch(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+                with self._around(rpc, context, allowed):
+                    yield from telling(read(data), context)
+
+            return grpc.unary_stream_rpc_method_handler(watch, response_serializer=handler.response_serializer)
         # Never let through what would be neither counted nor asked for its token.
         raise TypeError(f"{rpc} is a kind of call that is not wrapped yet")

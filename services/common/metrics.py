@@ -13,6 +13,7 @@ CALL_SECONDS = Histogram(
     "convscope_call_seconds", "Time from a call's arrival to its answer", ["rpc"], buckets=_SECONDS, registry=REGISTRY
 )
 CALLS_RUNNING = Gauge("convscope_calls_running", "Calls that have arrived and have no answer yet", registry=REGISTRY)
+REFUSED = Counter("convscope_refused", "Calls refused because the server was full", registry=REGISTRY)
 SERVING = Gauge("convscope_serving", "1 while health says SERVING", registry=REGISTRY)
 
 

@@ -3,7 +3,7 @@
 import signal
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -64,13 +64,18 @@ class Server:
         self._report(health_pb2.HealthCheckResponse.SERVING)
         log.info("serving", address=self.address)
 
-    def drain(self) -> None:
-        """Turn unhealthy, give load balancers time to notice, refuse new calls, let accepted ones finish."""
+    def drain(self, before_calls_end: Sequence[Callable[[], None]] = ()) -> None:
+        """Turn unhealthy, give load balancers time to notice, refuse new calls, let accepted ones finish.
+
+        before_calls_end: called when no new calls come any more.
+        """
         log.info("draining", delay=self._settings.drain_delay, grace=self._settings.drain_grace)
         self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
         threading.Event().wait(self._settings.drain_delay)
         self._health.close()
         self._calls.refuse_new_calls()
+        for let_go in before_calls_end:
+            let_go()
         self._calls.wait_until_idle(self._settings.drain_grace)
         # So that a caller whose last call has just ended hears UNAVAILABLE of the next one, and no CANCELLED from gRPC.
         threading.Event().wait(FLUSH_SECONDS)

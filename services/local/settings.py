@@ -1,12 +1,12 @@
 """What a local cluster can be told."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from convscope.services.common.jobs.places import data_default
 from convscope.services.common.settings import Port
 
 
@@ -24,7 +24,7 @@ class LocalSettings(BaseSettings):
         cli_prog_name="convscope up",
     )
 
-    data_dir: Path = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "convscope"
+    data_dir: Path = Field(default_factory=data_default)
     """Folder of the store's data and of the logs."""
     host: str = "127.0.0.1"
     """Address that the servers listen on."""

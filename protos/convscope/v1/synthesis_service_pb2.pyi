@@ -1,6 +1,6 @@
 from convscope.v1 import image_pb2 as _image_pb2
 from convscope.v1 import target_pb2 as _target_pb2
-from google.longrunning import operations_proto_pb2 as _operations_proto_pb2
+from google.longrunning import operations_pb2 as _operations_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

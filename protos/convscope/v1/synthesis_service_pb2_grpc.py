@@ -4,7 +4,7 @@ import grpc
 import warnings
 
 from convscope.v1 import synthesis_service_pb2 as convscope_dot_v1_dot_synthesis__service__pb2
-from google.longrunning import operations_proto_pb2 as google_dot_longrunning_dot_operations__proto__pb2
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
 GRPC_VERSION = grpc.__version__
@@ -40,12 +40,12 @@ class SynthesisServiceStub(object):
         self.VisualizeClass = channel.unary_unary(
                 '/convscope.v1.SynthesisService/VisualizeClass',
                 request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.VisualizeClassRequest.SerializeToString,
-                response_deserializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
         self.DeepDream = channel.unary_unary(
                 '/convscope.v1.SynthesisService/DeepDream',
                 request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.DeepDreamRequest.SerializeToString,
-                response_deserializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
 
 
@@ -78,12 +78,12 @@ def add_SynthesisServiceServicer_to_server(servicer, server):
             'VisualizeClass': grpc.unary_unary_rpc_method_handler(
                     servicer.VisualizeClass,
                     request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.VisualizeClassRequest.FromString,
-                    response_serializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.SerializeToString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
             'DeepDream': grpc.unary_unary_rpc_method_handler(
                     servicer.DeepDream,
                     request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.DeepDreamRequest.FromString,
-                    response_serializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.SerializeToString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -114,7 +114,7 @@ class SynthesisService(object):
             target,
             '/convscope.v1.SynthesisService/VisualizeClass',
             convscope_dot_v1_dot_synthesis__service__pb2.VisualizeClassRequest.SerializeToString,
-            google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,
             insecure,
@@ -141,7 +141,7 @@ class SynthesisService(object):
             target,
             '/convscope.v1.SynthesisService/DeepDream',
             convscope_dot_v1_dot_synthesis__service__pb2.DeepDreamRequest.SerializeToString,
-            google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,
             insecure,

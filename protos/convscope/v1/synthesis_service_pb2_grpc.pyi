@@ -6,7 +6,7 @@ Pictures that a network makes: long work, carried out as jobs."""
 import abc
 import collections.abc
 import convscope.v1.synthesis_service_pb2
-import google.longrunning.operations_proto_pb2
+import google.longrunning.operations_pb2
 import grpc
 import grpc.aio
 import typing
@@ -26,7 +26,7 @@ class SynthesisServiceStub:
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     VisualizeClass: grpc.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.VisualizeClassRequest,
-        google.longrunning.operations_proto_pb2.Operation,
+        google.longrunning.operations_pb2.Operation,
     ]
     """Makes the picture that a class scores highest, for one class or several.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -35,7 +35,7 @@ class SynthesisServiceStub:
 
     DeepDream: grpc.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.DeepDreamRequest,
-        google.longrunning.operations_proto_pb2.Operation,
+        google.longrunning.operations_pb2.Operation,
     ]
     """Exaggerates in a picture what a layer sees in it.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -49,7 +49,7 @@ class SynthesisServiceAsyncStub:
 
     VisualizeClass: grpc.aio.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.VisualizeClassRequest,
-        google.longrunning.operations_proto_pb2.Operation,
+        google.longrunning.operations_pb2.Operation,
     ]
     """Makes the picture that a class scores highest, for one class or several.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -58,7 +58,7 @@ class SynthesisServiceAsyncStub:
 
     DeepDream: grpc.aio.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.DeepDreamRequest,
-        google.longrunning.operations_proto_pb2.Operation,
+        google.longrunning.operations_pb2.Operation,
     ]
     """Exaggerates in a picture what a layer sees in it.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
@@ -75,7 +75,7 @@ class SynthesisServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: convscope.v1.synthesis_service_pb2.VisualizeClassRequest,
         context: _ServicerContext,
-    ) -> typing.Union[google.longrunning.operations_proto_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_proto_pb2.Operation]]:
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
         """Makes the picture that a class scores highest, for one class or several.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
@@ -86,7 +86,7 @@ class SynthesisServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: convscope.v1.synthesis_service_pb2.DeepDreamRequest,
         context: _ServicerContext,
-    ) -> typing.Union[google.longrunning.operations_proto_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_proto_pb2.Operation]]:
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
         """Exaggerates in a picture what a layer sees in it.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from convscope.services.attribution.metrics import REFUSED
 from convscope.services.common.call import Call
 from convscope.services.common.errors import Busy
+from convscope.services.common.metrics import REFUSED
 
 POLL_SECONDS = 0.5
 

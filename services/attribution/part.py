@@ -1,8 +1,8 @@
-"""The attribution server, put together."""
+"""The attribution services, put together."""
 
 import warnings
 
-import structlog
+import grpc
 import torch
 from PIL import Image
 
@@ -16,28 +16,22 @@ from convscope.services.attribution.pictures import PictureReader
 from convscope.services.attribution.replicas import Replicas
 from convscope.services.attribution.settings import AttributionSettings
 from convscope.services.common.errors import DeviceUnusable
-from convscope.services.common.metrics import serve_metrics
-from convscope.services.common.server import Server
 from convscope.services.common.store import connect
 from convscope.v1 import attribution_service_pb2, model_service_pb2
 from convscope.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from convscope.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 
-log = structlog.get_logger()
-SERVICES = (
-    attribution_service_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,
-    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-)
-# Threads beyond the accepted calls: for health and who watches it, for listings, and to refuse what is too much.
-SPARE_THREADS = 48
 
+class AttributionPart:
+    """AttributionService and ModelService, with the models and the thread that computes."""
 
-class AttributionServer:
-    """Bound when made; `start()` takes calls, `load()` brings the models, `stop()` drains."""
+    services: tuple[str, ...] = (
+        attribution_service_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,
+        model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    )
 
     def __init__(self, settings: AttributionSettings) -> None:
-        """Raises CatalogueError, UnknownModel, DeviceUnusable, PortTaken, OSError: what is wrong with the settings."""
-        self._settings = settings
+        """Raises CatalogueError, UnknownModel, DeviceUnusable: what is wrong with the settings."""
         torch.set_num_threads(settings.threads)
         # Pictures over the limit are refused with an error of ours.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -45,11 +39,12 @@ class AttributionServer:
         self._wanted = tuple(catalogue) if settings.models == ("all",) else settings.models
         for name in self._wanted:
             catalogue[name]  # raises for an unknown name
+        self.threads = settings.queue_limit + settings.stream_limit
         self._executor = Executor(max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000)
         self._models = LoadedModels(catalogue, _device(settings.device), self._executor)
         text_store = connect(settings.redis_url, text=True) if settings.redis_url else None
         self._replicas = Replicas(text_store, self._models, settings.replica)
-        servicer = AttributionServicer(
+        self._servicer = AttributionServicer(
             self._models,
             self._executor,
             PictureReader(at_once=settings.decoders, max_pixels=settings.max_image_pixels),
@@ -58,31 +53,21 @@ class AttributionServer:
             queue_limit=settings.queue_limit,
             stream_limit=settings.stream_limit,
         )
-        threads = settings.queue_limit + settings.stream_limit + SPARE_THREADS
-        self._server = Server(settings, SERVICES, threads=threads)
-        add_AttributionServiceServicer_to_server(servicer, self._server.grpc)
-        add_ModelServiceServicer_to_server(ModelServicer(self._models, self._replicas), self._server.grpc)
-        if settings.metrics_port:
-            serve_metrics(settings.host, settings.metrics_port)
 
-    @property
-    def address(self) -> str:
-        return self._server.address
-
-    def start(self) -> None:
-        """Take calls, unhealthy as yet."""
-        self._server.start()
+    def add_to(self, server: grpc.Server) -> None:
+        add_AttributionServiceServicer_to_server(self._servicer, server)
+        add_ModelServiceServicer_to_server(ModelServicer(self._models, self._replicas), server)
 
     def load(self) -> None:
-        """Load the models of the settings and turn healthy. Raises ModelUnloadable."""
+        """Load the models of the settings. Raises ModelUnloadable."""
         for name in self._wanted:
             self._models.load(name)
         self._replicas.start()
-        self._server.ready()
 
-    def stop(self) -> None:
-        """Drain, then end the executor."""
-        self._server.drain()
+    def let_go(self) -> None:
+        """Calls here end by themselves."""
+
+    def close(self) -> None:
         self._replicas.close()
         self._executor.close()
 

@@ -1,0 +1,72 @@
+"""The files of jobs: a folder, or a bucket that every process of a cluster reaches."""
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterator
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from convscope.services.common.jobs.job import File
+
+CHUNK = 256 * 1024
+
+
+class Artifacts:
+    """Files under an fsspec URL, one folder a job. Every method raises OSError where the store refuses or is away.
+
+    A file is there whole or not at all: a local one is written beside its place and moved there, an object store's
+    appears when its upload is done.
+    """
+
+    def __init__(self, url: str) -> None:
+        """url: file:///folder, or s3://bucket/folder and the like, whose fsspec package must be installed."""
+        self._files, self._root = fsspec.core.url_to_fs(url)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file; `path` is relative to the store."""
+        place = self._place(path)
+        if not isinstance(self._files, LocalFileSystem):
+            self._files.pipe_file(place, data)
+            return
+        self._files.makedirs(posixpath.dirname(place), exist_ok=True)
+        draft = f"{place}.{os.getpid()}.draft"
+        try:
+            self._files.pipe_file(draft, data)
+            self._files.mv(draft, place)
+        except BaseException:
+            if self._files.exists(draft):
+                self._files.rm(draft)
+            raise
+
+    def keep(self, path: str, media_type: str, data: bytes) -> File:
+        """Write a file that a job leaves, and describe it."""
+        self.put(path, data)
+        return File(posixpath.basename(path), media_type, len(data), hashlib.sha256(data).hexdigest(), path)
+
+    def get(self, path: str) -> bytes:
+        """A whole file. Raises FileNotFoundError."""
+        return bytes(self._files.cat_file(self._place(path)))
+
+    def chunks(self, path: str, offset: int) -> Iterator[tuple[int, bytes]]:
+        """A file from a byte on, piece by piece, each with where it begins. Raises FileNotFoundError."""
+        with self._files.open(self._place(path), "rb") as file:
+            file.seek(offset)
+            while data := file.read(CHUNK):
+                yield offset, bytes(data)
+                offset += len(data)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a folder with all that is in it; nothing happens where there is none."""
+        place = self._place(path)
+        if self._files.exists(place):
+            self._files.rm(place, recursive=True)
+
+    def _place(self, path: str) -> str:
+        return posixpath.join(self._root, path)
+
+
+def folder_of(id: str) -> str:
+    """Where all files of a job lie."""
+    return f"jobs/{id}"

@@ -1,0 +1,92 @@
+"""What happened to a job, from a number on."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from convscope.services.common.jobs.job import Progress, State
+
+# A watcher looks up so often to see whether its caller is still there, seconds.
+BLOCK_SECONDS = 1.0
+PAGE = 100
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """The job has another state."""
+
+    state: State
+    attempt: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How the pictures look by now."""
+
+    step: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened."""
+
+    number: int
+    """From 1, without a gap."""
+    time: float
+    what: StateChange | Progress | Preview
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing can come after it."""
+        return isinstance(self.what, StateChange) and self.what.state.ended
+
+
+def follow(store: redis.Redis, id: str, after: int, going_on: Callable[[], None]) -> Iterator[Event]:
+    """The events after a number, as they happen; ends with the last that there can be, or when the job is deleted.
+
+    going_on: called about every second; what it raises ends the watch. `store` must wait for a reply for longer than
+    BLOCK_SECONDS. May raise redis.RedisError.
+    """
+    while True:
+        going_on()
+        found: Any = store.xread({_key(id): f"{after}-0"}, count=PAGE, block=int(BLOCK_SECONDS * 1000))
+        for _, rows in found or ():
+            for number, fields in rows:
+                event = _read(int(number.partition(b"-")[0]), fields)
+                yield event
+                if event.last:
+                    return
+                after = event.number
+        if not found and _over(store, id, after):
+            return
+
+
+def _over(store: redis.Redis, id: str, after: int) -> bool:
+    """Whether nothing will come after that number any more."""
+    found: Any = store.hmget(f"convscope:job:{id}", "last_event", "state")
+    last, state = found
+    return state is None or (State(state.decode()).ended and int(last) <= after)
+
+
+def _key(id: str) -> str:
+    return f"convscope:events:{id}"
+
+
+def _read(number: int, fields: dict[bytes, bytes]) -> Event:
+    what: StateChange | Progress | Preview
+    match fields[b"kind"]:
+        case b"state":
+            what = StateChange(
+                State(fields[b"state"].decode()), int(fields[b"attempt"]), fields[b"message"].decode(errors="replace")
+            )
+        case b"progress":
+            progress = json.loads(fields[b"progress"])
+            what = Progress(progress["step"], progress["total"], progress["loss"], tuple(progress["scores"]))
+        case _:
+            what = Preview(int(fields[b"step"]), fields[b"jpeg"])
+    return Event(number, float(fields[b"time"]), what)

@@ -1,0 +1,75 @@
+"""What nobody asks for and must be done: lost workers, lost messages, and what is too old."""
+
+import threading
+from collections.abc import Callable
+
+import redis
+import structlog
+from kombu.exceptions import OperationalError
+
+from convscope.services.common.jobs.artifacts import Artifacts, folder_of
+from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.common.jobs.messages import Messages
+from convscope.services.common.jobs.records import JobRecords
+
+log = structlog.get_logger()
+BEAT_SECONDS = 0.5
+SWEEP_BEATS = 60
+
+
+class Caretaker:
+    """A thread that looks at the records twice a second. Several may be at work: each of its acts is one script, or
+    does no harm when it is done twice."""
+
+    def __init__(self, records: JobRecords, artifacts: Artifacts, messages: Messages) -> None:
+        self._records = records
+        self._artifacts = artifacts
+        self._messages = messages
+        self._missing = dict.fromkeys(KINDS, 0)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        beats = 0
+        while not self._stop.wait(BEAT_SECONDS):
+            self._quietly(self.reap)
+            self._quietly(self.wake)
+            if beats % SWEEP_BEATS == 0:
+                self._quietly(self.sweep)
+            beats += 1
+
+    def reap(self) -> None:
+        """Take jobs from workers that have gone."""
+        for id in self._records.reap():
+            log.warning("a worker went away", job=id)
+
+    def wake(self) -> None:
+        """Send the messages that jobs are missing: those missing now as at the last look, for a message that a worker
+        is just about to follow is missed for a moment."""
+        for kind in KINDS:
+            missing = max(0, self._records.queued(kind) - self._messages.waiting(kind))
+            for _ in range(min(missing, self._missing[kind])):
+                self._messages.send(kind)
+            self._missing[kind] = missing
+
+    def sweep(self) -> None:
+        """Delete jobs that have been kept for long enough, with their files."""
+        while ids := self._records.expired():
+            for id in ids:
+                self._artifacts.remove(folder_of(id))
+                self._records.delete(id)
+            log.info("deleted old jobs", count=len(ids))
+
+    def _quietly(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (redis.RedisError, OperationalError, OSError) as error:
+            log.warning("the caretaker could not act", act=act.__name__, error=str(error))

@@ -1,0 +1,43 @@
+"""What the jobs server can be told."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.services.common.jobs.places import artifacts_default
+from convscope.services.common.settings import Port, ServerSettings
+
+DAY = 24 * 3600.0
+
+
+class JobsSettings(ServerSettings):
+    """Settings of the jobs server: environment variables CONVSCOPE_*, or options."""
+
+    model_config = SettingsConfigDict(cli_prog_name="convscope serve jobs")
+
+    port: Port = 50052
+    """Port to listen on; 0 for any free one."""
+    redis_url: Annotated[str, Field(min_length=1)] = "redis://127.0.0.1:6379/0"
+    """The store, redis://host:port/db; it has to keep what it is told (appendonly yes)."""
+    artifacts_url: str = Field(default_factory=artifacts_default)
+    """Where the files of jobs lie, an fsspec URL: file:///folder, s3://bucket/folder."""
+    max_queued_jobs: Annotated[int, Field(ge=1)] = 10_000
+    """Jobs that may wait at once."""
+    max_queued_jobs_per_caller: Annotated[int, Field(ge=1)] = 1_000
+    """Jobs of one caller (client certificate, else address) that may wait at once."""
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    """How often a job is begun before it is given up."""
+    max_steps: Annotated[int, Field(ge=1)] = 10_000
+    """Most steps of one job."""
+    max_targets: Annotated[int, Field(ge=1)] = 64
+    """Most pictures of one job."""
+    max_image_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
+    """Largest picture, width times height."""
+    retention: Annotated[float, Field(gt=0)] = 7 * DAY
+    """Seconds for which a job and its files are kept once it has ended."""
+    queue_limit: Annotated[int, Field(ge=1)] = 64
+    """Calls in work at once; more are refused with RESOURCE_EXHAUSTED."""
+    watch_limit: Annotated[int, Field(ge=1)] = 128
+    """Watches, waits and downloads open at once."""

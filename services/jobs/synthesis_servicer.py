@@ -1,0 +1,54 @@
+"""SynthesisService: accepts long work."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import grpc
+import redis
+from google.longrunning.operations_pb2 import Operation
+
+from convscope.services.common.admission import Admission
+from convscope.services.common.call import Call
+from convscope.services.common.cards import find_card
+from convscope.services.common.resource_names import model_name
+from convscope.services.common.store import reached
+from convscope.services.jobs.answers import to_operation
+from convscope.services.jobs.callers import caller_of
+from convscope.services.jobs.desk import Desk
+from convscope.services.jobs.orders import Order, check_deep_dream, check_visualize_class
+from convscope.services.jobs.settings import JobsSettings
+from convscope.v1.model_service_pb2 import ModelCard
+from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, VisualizeClassRequest
+from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceServicer
+
+Request = TypeVar("Request", VisualizeClassRequest, DeepDreamRequest)
+
+
+class SynthesisServicer(SynthesisServiceServicer):
+    """Validates, hands in, answers with the operation."""
+
+    def __init__(self, desk: Desk, store: redis.Redis, calls: Admission, limits: JobsSettings) -> None:
+        self._desk = desk
+        self._store = store
+        self._calls = calls
+        self._limits = limits
+
+    def VisualizeClass(self, request: VisualizeClassRequest, context: grpc.ServicerContext) -> Operation:
+        return self._hand_in(request, check_visualize_class, context)
+
+    def DeepDream(self, request: DeepDreamRequest, context: grpc.ServicerContext) -> Operation:
+        return self._hand_in(request, check_deep_dream, context)
+
+    def _hand_in(
+        self,
+        request: Request,
+        check: Callable[[Request, ModelCard | None, JobsSettings], Order],
+        context: grpc.ServicerContext,
+    ) -> Operation:
+        call = Call.of(context)
+        with self._calls.place():
+            with reached():
+                card = find_card(self._store, model_name(request.model, field="model"))
+            order = check(request, card, self._limits)
+            call.check()
+            return to_operation(self._desk.hand_in(order, caller_of(context)))

@@ -1,0 +1,1 @@
+"""Workers: long work, run by Celery children, one job at a time in each."""

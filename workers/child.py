@@ -1,0 +1,81 @@
+"""What lives in a child of the worker, from its start to its end."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+
+import redis
+import structlog
+
+from convscope.services.common.jobs.artifacts import Artifacts
+from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.common.jobs.records import JobRecords
+from convscope.services.common.logs import configure_logs
+from convscope.services.common.store import connect
+from convscope.workers.flag import Flag
+from convscope.workers.settings import WorkerSettings
+
+log = structlog.get_logger()
+PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """Made after the fork, for torch, CUDA and connections do not survive one."""
+
+    def __init__(self, settings: WorkerSettings, leaving: Flag, place: int) -> None:
+        """leaving: set by the parent when jobs are to be handed on. place: which of the children it is, from 0."""
+        # Here, because the parent must not have torch.
+        import torch
+
+        from convscope.engine.models.catalogue import BUILT_IN, Catalogue
+        from convscope.engine.models.model import Model
+        from convscope.services.common.cards import publish_card
+        from convscope.workers.warm_models import WarmModels
+
+        _die_with_parent()
+        configure_logs(settings.log_format)
+        torch.set_num_threads(settings.threads_each)
+        self._settings = settings
+        self._leaving = leaving
+        self._store = connect(settings.redis_url)
+        self._records = JobRecords(self._store, KINDS)
+        self._artifacts = Artifacts(settings.artifacts_url)
+        self._owner = f"{socket.gethostname()}-{os.getpid()}"
+
+        def publish(model: Model) -> None:
+            try:
+                publish_card(self._store, model)
+            except redis.RedisError as error:
+                log.warning("the store is away", error=str(error))
+
+        self._models = WarmModels(
+            Catalogue.read(settings.catalogue or BUILT_IN), settings.device_of(place), settings.model_memory, publish
+        )
+        for name in settings.models:
+            self._models.get(name)
+        log.info("takes jobs", worker=self._owner)
+
+    def work(self, kind: str) -> None:
+        """Take the next job of a kind, if there is one, and carry it out."""
+        from convscope.workers.job_run import JobRun
+
+        if self._leaving:
+            return
+        lease = self._records.claim(kind, self._owner, self._settings.lease_seconds)
+        if lease is not None:
+            JobRun(
+                lease,
+                records=self._records,
+                artifacts=self._artifacts,
+                models=self._models,
+                leaving=self._leaving,
+                settings=self._settings,
+            )()
+
+
+def _die_with_parent() -> None:
+    """A child whose parent was killed would go on with its job, but nobody could stop it any more (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
