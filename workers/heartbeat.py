@@ -1,6 +1,5 @@
 """A file that is touched while the worker is connected and takes jobs."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,3 @@ def heartbeat(file: Path) -> type[bootsteps.StartStopStep]:
             file.unlink(missing_ok=True)
 
     return Heartbeat
-
-
-def beats(file: Path, within: float) -> bool:
-    """Whether the worker of that file was alive so many seconds ago."""
-    try:
-        return time.time() - file.stat().st_mtime <= within
-    except OSError:
-        return False

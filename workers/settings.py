@@ -52,7 +52,7 @@ class WorkerSettings(BaseSettings):
     job_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
     """Seconds that one attempt at a job may take."""
     heartbeat_file: Path | None = None
-    """Touched every second while the worker is connected and takes jobs; `convscope worker-probe` looks at it."""
+    """Touched every second while the worker takes jobs; `python -m convscope.workers.probe` looks at it."""
     log_format: Literal["console", "json"] = "console"
     """How log lines are written."""
 

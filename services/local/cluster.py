@@ -36,12 +36,15 @@ class Cluster:
         self.store_port = choose_port(settings.store_port, "store", option="--store-port")
         self.logs = settings.data_dir / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self._heartbeat = settings.data_dir / "worker.heartbeat"
+        self._heartbeat.unlink(missing_ok=True)  # of one that was killed
         self._children: list[Child] = []
 
     def start(self) -> None:
         """Start every process. gRPC must not have been used before: its threads do not survive a fork."""
         self._children.append(self._start_store())
-        self._children.append(self._start_attribution())
+        self._children.append(self._start_servers())
+        self._children.append(self._start_worker())
 
     @property
     def store_url(self) -> str:
@@ -50,7 +53,7 @@ class Cluster:
     def wait_until_ready(self, stop: threading.Event) -> bool:
         """False where `stop` came first. Raises ClusterError for a child that ended, or that took too long."""
         until = time.monotonic() + self._settings.start_timeout
-        while not self._serving():
+        while not (self._heartbeat.exists() and self._serving()):
             self.check()
             if time.monotonic() > until:
                 raise ClusterError(f"not ready after {self._settings.start_timeout:.0f} s; see {self.logs}")
@@ -91,20 +94,32 @@ class Cluster:
         command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
         return Child("store", command, log=self.logs / "store.log", environment={})
 
-    def _start_attribution(self) -> Child:
+    def _start_servers(self) -> Child:
         settings = self._settings
-        environment = {
+        environment = self._shared_environment() | {
             "CONVSCOPE_HOST": settings.host,
             "CONVSCOPE_PORT": self.server.rpartition(":")[2],
             "CONVSCOPE_METRICS_PORT": str(self.metrics_port),
-            "CONVSCOPE_REDIS_URL": self.store_url,
         }
         if settings.models is not None:
             environment["CONVSCOPE_MODELS"] = settings.models
-        if settings.catalogue is not None:
-            environment["CONVSCOPE_CATALOGUE"] = str(settings.catalogue)
-        command = [sys.executable, "-m", "convscope.services.attribution"]
-        return Child("attribution", command, log=self.logs / "attribution.log", environment=environment)
+        command = [sys.executable, "-m", "convscope.services.all_in_one"]
+        return Child("servers", command, log=self.logs / "servers.log", environment=environment)
+
+    def _start_worker(self) -> Child:
+        environment = self._shared_environment() | {"CONVSCOPE_HEARTBEAT_FILE": str(self._heartbeat)}
+        # What the servers load at the start is loaded here by the first job that asks for it.
+        environment["CONVSCOPE_MODELS"] = ""
+        command = [sys.executable, "-m", "convscope.workers"]
+        return Child("worker", command, log=self.logs / "worker.log", environment=environment)
+
+    def _shared_environment(self) -> dict[str, str]:
+        environment = {"CONVSCOPE_REDIS_URL": self.store_url}
+        if "CONVSCOPE_ARTIFACTS_URL" not in os.environ:
+            environment["CONVSCOPE_ARTIFACTS_URL"] = (self._settings.data_dir.resolve() / "artifacts").as_uri()
+        if self._settings.catalogue is not None:
+            environment["CONVSCOPE_CATALOGUE"] = str(self._settings.catalogue)
+        return environment
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class LocalSettings(BaseSettings):
     )
 
     data_dir: Path = Field(default_factory=data_default)
-    """Folder of the store's data and of the logs."""
+    """Folder of the store's data, of the jobs' files and of the logs."""
     host: str = "127.0.0.1"
     """Address that the servers listen on."""
     port: Port = 50051

@@ -16,7 +16,7 @@ from tests.e2e.trail import Trail
 from tests.processes import wait_until
 
 MODEL = "efficientnet_lite0"
-SUPERVISOR, ATTRIBUTION, STORE = "convscope.services.local", "convscope.services.attribution", "valkey"
+SUPERVISOR, SERVERS, STORE = "convscope.services.local", "convscope.services.all_in_one", "valkey"
 SECONDS = 90
 
 

@@ -14,7 +14,7 @@ from redis import Redis
 from convscope.client import Client
 from convscope.client.channel import Tls
 from tests.clients.answers import class_of
-from tests.e2e.local_cluster import ATTRIBUTION, MODEL, SECONDS, STORE, SUPERVISOR, Addresses, listens, local_cluster
+from tests.e2e.local_cluster import MODEL, SECONDS, SERVERS, STORE, SUPERVISOR, Addresses, listens, local_cluster
 from tests.e2e.trail import PROC, Trail
 from tests.processes import free_port, wait_until
 
@@ -35,7 +35,7 @@ def test_it_prints_its_addresses_and_writes_them_down(data_dir: Path, cat_path: 
         assert_answers(addresses, cat_path)
         with urlopen(f"http://127.0.0.1:{addresses.metrics}/metrics", timeout=10) as page:
             assert b"convscope_" in page.read()
-        assert len(cluster.trail.processes()) == 3
+        assert len(cluster.trail.processes()) == 5, "the supervisor, the store, the servers, the worker and its child"
 
         refused = up(data_dir)
         assert refused.returncode == 1
@@ -59,7 +59,7 @@ def test_it_can_be_stopped_while_it_starts(data_dir: Path) -> None:
         assert cluster.trail.processes() == {}
 
 
-@pytest.mark.parametrize(("name", "words"), [("attribution", ATTRIBUTION), ("store", STORE)])
+@pytest.mark.parametrize(("name", "words"), [("servers", SERVERS), ("store", STORE)])
 def test_a_child_that_dies_is_named_and_the_rest_stops(data_dir: Path, name: str, words: str) -> None:
     with local_cluster(data_dir) as cluster:
         addresses = cluster.wait_until_up()
@@ -123,7 +123,7 @@ def test_a_taken_port_is_named_with_its_option(data_dir: Path, option: str) -> N
 def test_an_unknown_model_ends_it_and_is_named(data_dir: Path) -> None:
     refused = up(data_dir, "--models", "efficientnet_lite9")
     assert refused.returncode == 1
-    assert "attribution ended with status 1" in refused.stderr
+    assert "servers ended with status 1" in refused.stderr
     assert "unknown model 'efficientnet_lite9'; nearest: efficientnet_lite" in refused.stderr
 
 

@@ -1,4 +1,4 @@
-"""convscope serve, up: start servers. They are programs of their own; this only finds and runs them."""
+"""convscope serve, worker, up: start servers and workers. They are programs of their own; this only finds and runs them."""
 
 import os
 import sys
@@ -11,7 +11,12 @@ import typer
 PASS_ON: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 # `up` has no argument of its own, so that --help belongs to the program as well.
 PASS_ON_ALL: dict[str, Any] = PASS_ON | {"help_option_names": []}
-SERVERS = {"attribution": "convscope.services.attribution"}
+# Server to its module, what only its extra installs, and the extra.
+SERVERS = {
+    "attribution": ("convscope.services.attribution", "torch", "server"),
+    "jobs": ("convscope.services.jobs", "celery", "jobs"),
+    "all": ("convscope.services.all_in_one", "torch", "server"),
+}
 
 
 def serve(
@@ -20,7 +25,13 @@ def serve(
     """Run one server until SIGTERM; `convscope serve attribution --help` lists its options."""
     if server not in SERVERS:
         raise typer.BadParameter(f"unknown server {server!r}; known: {', '.join(SERVERS)}", param_hint="SERVER")
-    run_module(SERVERS[server], context.args, needs="grpc_reflection", extra="server")
+    module, needs, extra = SERVERS[server]
+    run_module(module, context.args, needs=needs, extra=extra)
+
+
+def worker(context: typer.Context) -> None:
+    """Take jobs until SIGTERM; `convscope worker --help` lists its options."""
+    run_module("convscope.workers", context.args, needs="torch", extra="worker")
 
 
 def up(context: typer.Context) -> None:
