@@ -8,6 +8,7 @@ import redis
 import structlog
 from kombu.exceptions import OperationalError
 
+from convscope.engine.errors import InvalidInput
 from convscope.services.common.errors import ArtifactsAway, JobNotEnded, JobNotFound
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.events import Event, follow
@@ -118,10 +119,14 @@ class Desk:
             yield from follow(self._patient, id, after, going_on)
 
     def read(self, id: str, file: str, offset: int) -> Iterator[tuple[int, bytes]]:
-        """The bytes of an artifact, with where each piece begins. Raises JobNotFound, ArtifactsAway."""
+        """The bytes of an artifact, with where each piece begins. Raises JobNotFound, InvalidInput for an offset beyond
+        its end, ArtifactsAway."""
         found = next((one for one in self.find(id).files if one.name == file), None)
         if found is None:
             raise JobNotFound(f"{JOBS}{id}/artifacts/{file}", artifact=True)
+        if not 0 <= offset <= found.size:
+            message = f"offset must be 0 to {found.size}, the length of {file}, not {offset}"
+            raise InvalidInput(message, field="offset", reason="OUT_OF_RANGE")
         try:
             yield from self._artifacts.chunks(found.path, offset)
         except FileNotFoundError:

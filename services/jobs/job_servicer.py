@@ -68,9 +68,6 @@ class JobServicer(JobServiceServicer):
         self, request: DownloadArtifactRequest, context: grpc.ServicerContext
     ) -> Iterator[DownloadArtifactResponse]:
         call, (id, file) = Call.of(context), artifact_name(request.name)
-        if request.offset < 0:
-            message = f"offset must be from 0, not {request.offset}"
-            raise InvalidInput(message, field="offset", reason="OUT_OF_RANGE")
         with self._watches.place():
             for offset, data in self._desk.read(id, file, request.offset):
                 call.check()

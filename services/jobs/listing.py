@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Collection
 
 from convscope.services.common.jobs.job import Job, State
@@ -46,8 +47,8 @@ def _place(token: str, filters: str) -> tuple[float, str] | None:
     try:
         created, id, of = json.loads(from_token(token))
         place = (float(created), str(id))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise foreign_token() from None
-    if of != filters:
+    if of != filters or not math.isfinite(place[0]):
         raise foreign_token()
     return place

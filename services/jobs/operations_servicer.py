@@ -55,7 +55,9 @@ class OperationsServicer(Servicer):  # type: ignore[misc]
 
     def WaitOperation(self, request: WaitOperationRequest, context: grpc.ServicerContext) -> Operation:
         call, id = Call.of(context), job_id(request.name)
-        seconds = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else math.inf
+        seconds = request.timeout.seconds + request.timeout.nanos / 1e9 if request.HasField("timeout") else math.inf
+        if seconds < 0:
+            raise InvalidInput(f"timeout must be from 0, not {seconds} s", field="timeout", reason="OUT_OF_RANGE")
         until = time.monotonic() + seconds
         with self._waits.place():
             job = self._desk.find(id)

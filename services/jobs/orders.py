@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -24,6 +25,9 @@ from convscope.v1.target_pb2 import ClassReference
 DEFAULT_PRIORITY, HIGHEST_PRIORITY = 5, 9
 DEFAULT_PREVIEW_SECONDS = 2.0
 LONGEST_REQUEST_ID = 128
+LONGEST_NAME = 1000
+# As the catalogue writes names; only a worker knows which models there are.
+_MODEL = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def check_deep_dream(request: DeepDreamRequest, card: ModelCard | None, limits: 
         given["channels"] = tuple(request.channels)
     parameters = DeepDreamParameters.parse(given)
     _check_steps(parameters.steps * parameters.octaves, limits)
+    _check_length(request.layer, "layer", field="layer")
     if card is not None and request.layer:
         names = [layer.name for layer in card.layers]
         if request.layer not in names:
@@ -88,7 +93,14 @@ def _order(
         message = f"request_id has {len(options.request_id)} characters; at most {LONGEST_REQUEST_ID} are accepted"
         raise InvalidInput(message, field="options.request_id", reason="OUT_OF_RANGE")
     spec = {**spec, "preview_seconds": seconds}
-    return Order(kind, model_name(model, field="model"), spec, priority, options.request_id, inputs or {})
+    return Order(kind, _model(model), spec, priority, options.request_id, inputs or {})
+
+
+def _model(resource: str) -> str:
+    name = model_name(resource, field="model")
+    if _MODEL.fullmatch(name) is None:
+        raise InvalidInput(f"no model can be named {name[:100]!r}", field="model", reason="NAME_INVALID")
+    return name
 
 
 def _given(request: Message, names: Sequence[str] | Any) -> dict[str, Any]:
@@ -104,26 +116,34 @@ def _check_steps(steps: int, limits: JobsSettings) -> None:
 
 
 def _class(reference: ClassReference, card: ModelCard | None, name: str) -> int | str:
-    """The index where the card tells it; else what the caller said, for the worker to check."""
+    """What the caller said, also where the card tells a label's index: the same call is the same order before there is
+    a card and after. Without a card the worker checks."""
     match reference.WhichOneof("kind"):
-        case "index" if card is None:
+        case "index":
+            if card is not None:
+                return _labels(card).check_index(reference.index, field=name)
             if reference.index < 0:
                 message = f"class index {reference.index} is out of range"
                 raise InvalidInput(message, field=name, reason="UNKNOWN_CLASS")
             return reference.index
-        case "label" if card is None:
-            return reference.label
-        case "index":
-            return _labels(card).check_index(reference.index, field=name)
         case "label":
-            return _labels(card).index_of(reference.label, field=name)
+            _check_length(reference.label, "class", field=name)
+            if card is not None:
+                _labels(card).index_of(reference.label, field=name)
+            return reference.label
         case _:
             raise InvalidInput("a class is required: its index or its label", field=name, reason="TARGET_MISSING")
 
 
-def _labels(card: ModelCard | None) -> Labels:
-    assert card is not None
+def _labels(card: ModelCard) -> Labels:
     return Labels(card.labels or [str(index) for index in range(card.class_count)])
+
+
+def _check_length(name: str, kind: str, *, field: str) -> None:
+    """What no model has is not kept in the store either."""
+    if len(name) > LONGEST_NAME:
+        message = f"no {kind} has a name of {len(name)} characters; at most {LONGEST_NAME} are accepted"
+        raise InvalidInput(message, field=field, reason=f"UNKNOWN_{kind.upper()}")
 
 
 def _png(image: Image, name: str, limits: JobsSettings) -> bytes:

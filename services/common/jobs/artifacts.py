@@ -4,6 +4,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterator
+from contextlib import suppress
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -61,7 +62,9 @@ class Artifacts:
         """Remove a file or a folder with all that is in it; nothing happens where there is none."""
         place = self._place(path)
         if self._files.exists(place):
-            self._files.rm(place, recursive=True)
+            # Somebody else may remove it at the same time.
+            with suppress(FileNotFoundError):
+                self._files.rm(place, recursive=True)
 
     def _place(self, path: str) -> str:
         return posixpath.join(self._root, path)

@@ -10,7 +10,7 @@ import redis
 from convscope.services.common.jobs.job import Progress, State
 
 # A watcher looks up so often to see whether its caller is still there, seconds.
-BLOCK_SECONDS = 1.0
+BLOCK_SECONDS = 0.5
 PAGE = 100
 
 
@@ -49,21 +49,23 @@ class Event:
 def follow(store: redis.Redis, id: str, after: int, going_on: Callable[[], None]) -> Iterator[Event]:
     """The events after a number, as they happen; ends with the last that there can be, or when the job is deleted.
 
-    going_on: called about every second; what it raises ends the watch. `store` must wait for a reply for longer than
-    BLOCK_SECONDS. May raise redis.RedisError.
+    going_on: called at least every BLOCK_SECONDS; what it raises ends the watch. `store` must wait for a reply for
+    longer than that. May raise redis.RedisError.
     """
-    while True:
+    while not _over(store, id, after):
         going_on()
-        found: Any = store.xread({_key(id): f"{after}-0"}, count=PAGE, block=int(BLOCK_SECONDS * 1000))
-        for _, rows in found or ():
-            for number, fields in rows:
-                event = _read(int(number.partition(b"-")[0]), fields)
-                yield event
-                if event.last:
-                    return
-                after = event.number
-        if not found and _over(store, id, after):
-            return
+        for event in events_after(store, id, after, block=BLOCK_SECONDS):
+            yield event
+            if event.last:
+                return
+            after = event.number
+
+
+def events_after(store: redis.Redis, id: str, after: int, *, block: float | None = None) -> list[Event]:
+    """Those that are there, a page at most; where there are none, the first within `block` seconds."""
+    wait = None if block is None else int(block * 1000)
+    found: Any = store.xread({f"convscope:events:{id}": f"{after}-0"}, count=PAGE, block=wait)
+    return [_read(int(number.partition(b"-")[0]), fields) for _, rows in found or () for number, fields in rows]
 
 
 def _over(store: redis.Redis, id: str, after: int) -> bool:
@@ -71,10 +73,6 @@ def _over(store: redis.Redis, id: str, after: int) -> bool:
     found: Any = store.hmget(f"convscope:job:{id}", "last_event", "state")
     last, state = found
     return state is None or (State(state.decode()).ended and int(last) <= after)
-
-
-def _key(id: str) -> str:
-    return f"convscope:events:{id}"
 
 
 def _read(number: int, fields: dict[bytes, bytes]) -> Event:
