@@ -22,7 +22,9 @@ POLL_SECONDS = 0.01
 
 
 class ServerProcess:
-    """`python -m convscope.services.attribution` on a free port, with settings as CONVSCOPE_* variables."""
+    """`python -m` a server on a free port, with settings as CONVSCOPE_* variables."""
+
+    module = "convscope.services.attribution"
 
     def __init__(self, **settings: object) -> None:
         """Start it and wait until it serves; see `address`. Raises AssertionError with its log where it ends."""
@@ -30,7 +32,7 @@ class ServerProcess:
         environment = {f"CONVSCOPE_{name.upper()}": str(value) for name, value in given.items()}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONVSCOPE_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "convscope.services.attribution"],
+            [sys.executable, "-m", self.module],
             stderr=subprocess.PIPE,
             env=inherited | environment,
         )

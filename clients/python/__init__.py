@@ -1,13 +1,18 @@
-"""The SDK: ask a convscope cluster which pixels matter.
+"""The SDK: ask a convscope cluster which pixels matter, and what a class looks like.
 
 from convscope.client import Client
 
 with Client.connect("localhost:50051") as client:
     answer = client.attribute("cat.jpg", model="efficientnet_lite0", method="grad_cam", target="tabby")
     answer.overlay().save("why.png")
+    job = client.visualize_class(model="efficientnet_lite0", target="tabby")
+    for event in job.watch():
+        print(event)
+    job.result().save("tabby.png")
 """
 
 from convscope.client.async_client import AsyncClient
+from convscope.client.async_jobs import AsyncJob
 from convscope.client.channel import Tls
 from convscope.client.client import Client
 from convscope.client.errors import (
@@ -23,6 +28,9 @@ from convscope.client.errors import (
     Unavailable,
 )
 from convscope.client.images import Preprocessed
+from convscope.client.job_events import Preview, Progress, StateChange
+from convscope.client.job_info import Artifact, JobInfo
+from convscope.client.jobs import Job
 from convscope.client.methods import Variant
 from convscope.client.results import (
     Attribution,
@@ -36,10 +44,13 @@ from convscope.client.results import (
     Replica,
     Segmentation,
 )
+from convscope.client.synthesis import Synthesis
 from convscope.client.targets import Classes, Unit
 
 __all__ = [
+    "Artifact",
     "AsyncClient",
+    "AsyncJob",
     "Attribution",
     "Cancelled",
     "Classes",
@@ -51,6 +62,8 @@ __all__ = [
     "FailedPrecondition",
     "FailureAnalysis",
     "InvalidArgument",
+    "Job",
+    "JobInfo",
     "Layer",
     "Model",
     "NotFound",
@@ -58,10 +71,14 @@ __all__ = [
     "Prediction",
     "Preprocessed",
     "Preprocessing",
+    "Preview",
+    "Progress",
     "Replica",
     "ResourceExhausted",
     "Segmentation",
     "ServerFault",
+    "StateChange",
+    "Synthesis",
     "Tls",
     "Unavailable",
     "Unit",

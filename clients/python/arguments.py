@@ -1,23 +1,66 @@
 """Checks of what a caller passes, where the contract's types would fail in words of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 from operator import index
+from typing import TypeVar
 
 from convscope.client.errors import InvalidArgument
 
+T = TypeVar("T")
 
-def check_integer(field: str, value: object, wanted: str = "a whole number") -> int:
-    """A whole number of 32 bits. Raises InvalidArgument that names the field, and what is `wanted`."""
+
+def check_integer(field: str, value: object, wanted: str = "a whole number", *, bits: int = 32) -> int:
+    """A whole number of so many bits. Raises InvalidArgument that names the field, and what is `wanted`."""
     try:
         number = index(value)  # type: ignore[arg-type]  # a TypeError is what is asked for
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):
         raise InvalidArgument(f"{field} must be {wanted}, not {value!r}", field=field, reason="OUT_OF_RANGE")
-    if not -(2**31) <= number < 2**31:
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
         raise InvalidArgument(f"{field} {number} is out of range", field=field, reason="OUT_OF_RANGE")
     return number
+
+
+def check_number(field: str, value: object) -> float:
+    """Any number, NumPy's too. Raises InvalidArgument that names the field."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidArgument(f"{field} must be a number, not {value!r}", field=field, reason="OUT_OF_RANGE")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidArgument(f"{field} {value} is out of range", field=field, reason="OUT_OF_RANGE") from None
+
+
+def check_seconds(field: str, value: object) -> float | None:
+    """Seconds from 0 on, or None. Raises InvalidArgument that names the field."""
+    if value is None:
+        return None
+    seconds = check_number(field, value)
+    if not seconds >= 0:
+        raise InvalidArgument(f"{field} must be from 0, not {value!r}", field=field, reason="OUT_OF_RANGE")
+    return seconds
+
+
+def check_names(field: str, names: Iterable[str], known: Collection[str], reason: str) -> list[str]:
+    """One name or several, all of them known. Raises InvalidArgument that names the field."""
+    chosen = [names] if isinstance(names, str) else listed(field, names, "a name or several")
+    for name in chosen:
+        if name not in known:
+            message = f"{field} cannot be {name!r}; known: {', '.join(known)}"
+            raise InvalidArgument(message, field=field, reason=reason)
+    return chosen
+
+
+def listed(field: str, things: Iterable[T], wanted: str) -> list[T]:
+    """All of them. Raises InvalidArgument that names the field, and what is `wanted`."""
+    try:
+        return list(things)
+    except TypeError:
+        message = f"{field} must be {wanted}, not {things!r}"
+        raise InvalidArgument(message, field=field, reason="OUT_OF_RANGE") from None
 
 
 def check_text(field: str, value: object, reason: str) -> str:

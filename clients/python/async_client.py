@@ -1,26 +1,27 @@
 """The asynchronous client: the methods of Client, awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from convscope.client import plans
+from convscope.client import job_plans, plans
+from convscope.client.async_caller import AsyncCaller, raise_where_closed
+from convscope.client.async_jobs import AsyncJob
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
-from convscope.client.channel import Tls, metadata, open_async_channel
+from convscope.client.channel import Tls
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
-from convscope.client.errors import Cancelled, ServerFault, from_rpc_error
+from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
+from convscope.client.job_info import JobInfo
 from convscope.client.methods import Variant
-from convscope.client.plans import Plan, Stubs
+from convscope.client.plans import Plan
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
-from convscope.client.targets import Target
-
-T = TypeVar("T")
+from convscope.client.targets import ClassName, Target
 
 
 class AsyncClient:
@@ -31,10 +32,7 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:  # fmt: skip
         self.target = target
-        self._timeout = timeout
-        self._metadata = metadata(token)
-        self._channel = open_async_channel(target, tls)
-        self._stubs = Stubs(self._channel)
+        self._caller = AsyncCaller(target, token=token, tls=tls, timeout=timeout)
 
     @classmethod
     def connect(
@@ -51,40 +49,40 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._caller.close()
 
     async def ready(self, *, timeout: float | None = None) -> bool:
-        check = health_pb2_grpc.HealthStub(self._channel).Check
+        check = health_pb2_grpc.HealthStub(self._caller.channel).Check
         plan = Plan(lambda _: check, health_pb2.HealthCheckRequest(), lambda response: response.status)
-        return bool(await self._run(plan, timeout) == health_pb2.HealthCheckResponse.SERVING)
+        return bool(await self._caller.run(plan, timeout) == health_pb2.HealthCheckResponse.SERVING)
 
     async def models(self, *, timeout: float | None = None) -> list[Model]:
         found: list[Model] = []
         token = ""
         while True:
-            page, token = await self._run(plans.list_models(token), timeout)
+            page, token = await self._caller.run(plans.list_models(token), timeout)
             found += page
             if not token:
                 return found
 
     async def model(self, name: str, *, timeout: float | None = None) -> Model:
-        return await self._run(plans.get_model(name), timeout)
+        return await self._caller.run(plans.get_model(name), timeout)
 
     async def layers(self, name: str, *, timeout: float | None = None) -> tuple[Layer, ...]:
         return plans.layers_of(await self.model(name, timeout=timeout))
 
     async def load_model(self, name: str, *, timeout: float = LOAD_TIMEOUT) -> Model:
-        return await self._run(plans.load_model(name), timeout)
+        return await self._caller.run(plans.load_model(name), timeout)
 
     async def unload_model(self, name: str, *, timeout: float | None = None) -> Model:
-        return await self._run(plans.unload_model(name), timeout)
+        return await self._caller.run(plans.unload_model(name), timeout)
 
     async def classify(
         self, image: Picture, *, model: str, top_k: int = 5, timeout: float | None = None
     ) -> Classification:
         # In a thread: a file is read and a large picture encoded.
         plan = await asyncio.to_thread(plans.classify, image, model, top_k)
-        return await self._run(plan, timeout)
+        return await self._caller.run(plan, timeout)
 
     async def attribute(
         self,
@@ -112,10 +110,10 @@ class AsyncClient:
             parameters=parameters,
         )
         if on_progress is None:
-            return await self._run(plan, timeout)
-        rpc: Any = self._stubs.attribution.AttributeStream
+            return await self._caller.run(plan, timeout)
+        rpc: Any = self._caller.stubs.attribution.AttributeStream
         seconds = LONG_TIMEOUT if timeout is None else timeout
-        stream = rpc(iter([watched(plan)]), timeout=seconds, metadata=self._metadata)
+        stream = rpc(iter([watched(plan)]), timeout=seconds, metadata=self._caller.metadata)
         try:
             async for response in stream:
                 if response.HasField("progress"):
@@ -125,7 +123,7 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         except asyncio.CancelledError:
-            _raise_where_closed()
+            raise_where_closed()
             raise
         finally:
             stream.cancel()
@@ -153,7 +151,7 @@ class AsyncClient:
             data_type=data_type,
             precision=precision,
         )
-        return await self._run(plan, timeout)
+        return await self._caller.run(plan, timeout)
 
     async def analyze_failure(
         self,
@@ -179,7 +177,7 @@ class AsyncClient:
             precision=precision,
             parameters=parameters,
         )
-        return await self._run(plan, timeout)
+        return await self._caller.run(plan, timeout)
 
     async def attribute_many(
         self,
@@ -201,8 +199,8 @@ class AsyncClient:
                 precision=precision, parameters=parameters,
             ),
         )  # fmt: skip
-        rpc: Any = self._stubs.attribution.AttributeStream
-        stream = rpc(bulk.async_requests(), timeout=timeout, metadata=self._metadata)
+        rpc: Any = self._caller.stubs.attribution.AttributeStream
+        stream = rpc(bulk.async_requests(), timeout=timeout, metadata=self._caller.metadata)
         try:
             async for response in stream:
                 for outcome in bulk.take(response):
@@ -212,26 +210,79 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.target) from None
         except asyncio.CancelledError:
-            _raise_where_closed()
+            raise_where_closed()
             raise
         finally:
             bulk.close()
             stream.cancel()
 
-    async def _run(self, plan: Plan[T], timeout: float | None) -> T:
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            response = await plan.rpc(self._stubs)(plan.request, timeout=seconds, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
-        except asyncio.CancelledError:
-            _raise_where_closed()
-            raise
-        return plan.parse(response)
+    async def visualize_class(
+        self,
+        *,
+        model: str,
+        target: ClassName | Collection[ClassName],
+        steps: int | None = None,
+        step_size: float | None = None,
+        l2: float | None = None,
+        momentum: float | None = None,
+        jitter: int | None = None,
+        blur: float | None = None,
+        normalized: bool | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncJob:
+        plan = job_plans.visualize_class(
+            model=model, target=target, steps=steps, step_size=step_size, l2=l2, momentum=momentum, jitter=jitter,
+            blur=blur, normalized=normalized, noise=noise, seed=seed, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return AsyncJob(self._caller, await self._caller.run(plan, timeout))
 
+    async def deep_dream(
+        self,
+        image: Picture,
+        *,
+        model: str,
+        layer: str | None = None,
+        channels: Iterable[int] = (),
+        guide: Picture | None = None,
+        steps: int | None = None,
+        octaves: int | None = None,
+        octave_scale: float | None = None,
+        step_size: float | None = None,
+        jitter: int | None = None,
+        size: int | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncJob:
+        plan = await asyncio.to_thread(
+            job_plans.deep_dream, image, model=model, layer=layer, channels=channels, guide=guide, steps=steps,
+            octaves=octaves, octave_scale=octave_scale, step_size=step_size, jitter=jitter, size=size, seed=seed,
+            priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return AsyncJob(self._caller, await self._caller.run(plan, timeout))
 
-def _raise_where_closed() -> None:
-    """gRPC says that a call was cancelled also where nobody cancelled the task: the client was closed."""
-    task = asyncio.current_task()
-    if task is None or not task.cancelling():
-        raise Cancelled("the client was closed", status="CANCELLED") from None
+    async def job(self, name: str, *, timeout: float | None = None) -> AsyncJob:
+        return AsyncJob(self._caller, (await self._caller.run(job_plans.get_job(name), timeout)).name)
+
+    def jobs(
+        self,
+        *,
+        states: str | Iterable[str] = (),
+        kinds: str | Iterable[str] = (),
+        page_size: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[JobInfo]:
+        return self._pages(job_plans.JobPages(states, kinds, page_size), timeout)
+
+    async def _pages(self, pages: job_plans.JobPages, timeout: float | None) -> AsyncIterator[JobInfo]:
+        while not pages.over:
+            for info in await self._caller.run(pages.plan(), timeout):
+                yield info

@@ -1,23 +1,25 @@
 """The synchronous client."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from convscope.client import plans
+from convscope.client import job_plans, plans
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
-from convscope.client.channel import Tls, metadata, open_channel
+from convscope.client.caller import Caller
+from convscope.client.channel import Tls
 from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
+from convscope.client.job_info import JobInfo
+from convscope.client.jobs import Job
 from convscope.client.methods import Variant
-from convscope.client.plans import Plan, Stubs
+from convscope.client.plans import Plan
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
-from convscope.client.targets import Target
+from convscope.client.targets import ClassName, Target
 
-T = TypeVar("T")
 DEFAULT_TIMEOUT = 30.0
 LOAD_TIMEOUT = 600.0
 LONG_TIMEOUT = 600.0
@@ -36,10 +38,7 @@ class Client:
         """target: host:port, or any name that gRPC resolves. token: sent with every call. tls: None for no encryption.
         timeout: seconds that a call may take, where it does not say itself."""
         self.target = target
-        self._timeout = timeout
-        self._metadata = metadata(token)
-        self._channel = open_channel(target, tls)
-        self._stubs = Stubs(self._channel)
+        self._caller = Caller(target, token=token, tls=tls, timeout=timeout)
 
     @classmethod
     def connect(
@@ -57,27 +56,27 @@ class Client:
 
     def close(self) -> None:
         """End the connection; calls under way are cancelled."""
-        self._channel.close()
+        self._caller.close()
 
     def ready(self, *, timeout: float | None = None) -> bool:
         """Whether the server says that it is healthy. Raises Unavailable where there is none."""
-        check = health_pb2_grpc.HealthStub(self._channel).Check
+        check = health_pb2_grpc.HealthStub(self._caller.channel).Check
         plan = Plan(lambda _: check, health_pb2.HealthCheckRequest(), lambda response: response.status)
-        return bool(self._run(plan, timeout) == health_pb2.HealthCheckResponse.SERVING)
+        return bool(self._caller.run(plan, timeout) == health_pb2.HealthCheckResponse.SERVING)
 
     def models(self, *, timeout: float | None = None) -> list[Model]:
         """The catalogue, in the order of names; without layers and labels."""
         found: list[Model] = []
         token = ""
         while True:
-            page, token = self._run(plans.list_models(token), timeout)
+            page, token = self._caller.run(plans.list_models(token), timeout)
             found += page
             if not token:
                 return found
 
     def model(self, name: str, *, timeout: float | None = None) -> Model:
         """One model, with its layers and labels where it is loaded. Raises NotFound."""
-        return self._run(plans.get_model(name), timeout)
+        return self._caller.run(plans.get_model(name), timeout)
 
     def layers(self, name: str, *, timeout: float | None = None) -> tuple[Layer, ...]:
         """The layers of a loaded model, in the order in which a pass finishes them.
@@ -88,15 +87,15 @@ class Client:
 
     def load_model(self, name: str, *, timeout: float = LOAD_TIMEOUT) -> Model:
         """Load a model in every replica. Raises NotFound, FailedPrecondition."""
-        return self._run(plans.load_model(name), timeout)
+        return self._caller.run(plans.load_model(name), timeout)
 
     def unload_model(self, name: str, *, timeout: float | None = None) -> Model:
         """Unload a model in every replica, when its accepted calls are done. Raises NotFound."""
-        return self._run(plans.unload_model(name), timeout)
+        return self._caller.run(plans.unload_model(name), timeout)
 
     def classify(self, image: Picture, *, model: str, top_k: int = 5, timeout: float | None = None) -> Classification:
         """The `top_k` most probable classes of a picture, best first."""
-        return self._run(plans.classify(image, model, top_k), timeout)
+        return self._caller.run(plans.classify(image, model, top_k), timeout)
 
     def attribute(
         self,
@@ -125,10 +124,10 @@ class Client:
             parameters=parameters,
         )  # fmt: skip
         if on_progress is None:
-            return self._run(plan, timeout)
+            return self._caller.run(plan, timeout)
         seconds = LONG_TIMEOUT if timeout is None else timeout
-        stream = self._stubs.attribution.AttributeStream(
-            iter([watched(plan)]), timeout=seconds, metadata=self._metadata
+        stream = self._caller.stubs.attribution.AttributeStream(
+            iter([watched(plan)]), timeout=seconds, metadata=self._caller.metadata
         )
         try:
             for response in stream:
@@ -161,7 +160,7 @@ class Client:
         plan = plans.compare(
             image, model=model, variants=variants, target=target, top_k=top_k, data_type=data_type, precision=precision
         )
-        return self._run(plan, timeout)
+        return self._caller.run(plan, timeout)
 
     def analyze_failure(
         self,
@@ -181,7 +180,7 @@ class Client:
             image, model=model, truth=truth, method=method, top_k=top_k, data_type=data_type, precision=precision,
             parameters=parameters,
         )  # fmt: skip
-        return self._run(plan, timeout)
+        return self._caller.run(plan, timeout)
 
     def attribute_many(
         self,
@@ -208,7 +207,9 @@ class Client:
                 precision=precision, parameters=parameters,
             ),
         )  # fmt: skip
-        stream = self._stubs.attribution.AttributeStream(bulk.requests(), timeout=timeout, metadata=self._metadata)
+        stream = self._caller.stubs.attribution.AttributeStream(
+            bulk.requests(), timeout=timeout, metadata=self._caller.metadata
+        )
         try:
             for response in stream:
                 yield from bulk.take(response)
@@ -219,10 +220,95 @@ class Client:
             bulk.close()
             stream.cancel()
 
-    def _run(self, plan: Plan[T], timeout: float | None) -> T:
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            response = plan.rpc(self._stubs)(plan.request, timeout=seconds, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
-        return plan.parse(response)
+    def visualize_class(
+        self,
+        *,
+        model: str,
+        target: ClassName | Collection[ClassName],
+        steps: int | None = None,
+        step_size: float | None = None,
+        l2: float | None = None,
+        momentum: float | None = None,
+        jitter: int | None = None,
+        blur: float | None = None,
+        normalized: bool | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Begin to make the picture that `model` scores highest for a class; the job goes on by itself.
+
+        target: a class by index or label, or several, one picture each, made together. steps, step_size, momentum: of
+        the ascent. l2: weight of the picture's squared norm. jitter: pixels of the random shift before each step.
+        blur: of the gradient, pixels. normalized: whether the gradient is divided by its norm. noise: what it starts
+        from, its standard deviation in units of the model's input. seed: of all that is random;
+        the same seed gives the same picture. priority: 0 to 9; higher goes first. preview_seconds: between previews;
+        0: none. request_id: a call with the same one gives the same job; None: a new job. None leaves the server's
+        default of all others.
+        """
+        plan = job_plans.visualize_class(
+            model=model, target=target, steps=steps, step_size=step_size, l2=l2, momentum=momentum, jitter=jitter,
+            blur=blur, normalized=normalized, noise=noise, seed=seed, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return Job(self._caller, self._caller.run(plan, timeout))
+
+    def deep_dream(
+        self,
+        image: Picture,
+        *,
+        model: str,
+        layer: str | None = None,
+        channels: Iterable[int] = (),
+        guide: Picture | None = None,
+        steps: int | None = None,
+        octaves: int | None = None,
+        octave_scale: float | None = None,
+        step_size: float | None = None,
+        jitter: int | None = None,
+        size: int | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Begin to exaggerate in a picture what a layer sees in it; the job goes on by itself.
+
+        layer: dotted name; None: one in the middle of the network. channels: those of the layer that count; none: all.
+        guide: a picture whose features the dream should take up. steps: in each octave. octaves: sizes of the picture
+        that are worked on. octave_scale: ratio of one size to the next. step_size: in grey levels of 255. jitter:
+        pixels of the random shift before each step. size: longer side, in pixels, to which a larger picture is scaled
+        down first. The others are those of visualize_class. None leaves the server's default.
+        """
+        plan = job_plans.deep_dream(
+            image, model=model, layer=layer, channels=channels, guide=guide, steps=steps, octaves=octaves,
+            octave_scale=octave_scale, step_size=step_size, jitter=jitter, size=size, seed=seed, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return Job(self._caller, self._caller.run(plan, timeout))
+
+    def job(self, name: str, *, timeout: float | None = None) -> Job:
+        """A job by its name, jobs/{job} or {job} alone. Raises NotFound."""
+        return Job(self._caller, self._caller.run(job_plans.get_job(name), timeout).name)
+
+    def jobs(
+        self,
+        *,
+        states: str | Iterable[str] = (),
+        kinds: str | Iterable[str] = (),
+        page_size: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[JobInfo]:
+        """All jobs, the newest first, asked for page by page as they are taken.
+
+        states, kinds: only these; none: all. page_size: jobs for each call, 1 to 1000. timeout: seconds for each call.
+        """
+        return self._pages(job_plans.JobPages(states, kinds, page_size), timeout)
+
+    def _pages(self, pages: job_plans.JobPages, timeout: float | None) -> Iterator[JobInfo]:
+        while not pages.over:
+            yield from self._caller.run(pages.plan(), timeout)

@@ -2,14 +2,16 @@
 
 ClientError
 ├── InvalidArgument      the request is wrong; `field` and `reason` say where and how
-├── NotFound             a model that does not exist
+├── NotFound             a model, a job or an artifact that does not exist
 ├── FailedPrecondition   not now, or not for this model
 ├── PermissionDenied     no valid token, or not allowed
 ├── ResourceExhausted    the server is full; try again after `retry_after` seconds
 ├── Unavailable          no server, or it is going away
 ├── DeadlineExceeded     no answer in time
-├── Cancelled            the call was cancelled
+├── Cancelled            the call, or the job, was cancelled
 └── ServerFault          a defect in the server
+
+A job that failed raises what a call would have raised that failed so.
 """
 
 import grpc
@@ -64,7 +66,7 @@ class DeadlineExceeded(ClientError):
 
 
 class Cancelled(ClientError):
-    """The call was cancelled."""
+    """The call, or the job, was cancelled."""
 
 
 class ServerFault(ClientError):
@@ -83,6 +85,8 @@ _CLASSES: dict[str, type[ClientError]] = {
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "CANCELLED": Cancelled,
 }
+CLIENT_CLOSED = "CLIENT_CLOSED"
+"""The reason of a call that was cancelled because its client was closed."""
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
+from google.longrunning.operations_pb2_grpc import OperationsStub  # type: ignore[import-untyped,unused-ignore]
 from google.protobuf.message import Message
 
 from convscope.client.arguments import check_integer, check_text, under
@@ -33,6 +34,7 @@ from convscope.v1.attribution_service_pb2 import (
 )
 from convscope.v1.attribution_service_pb2 import Variant as VariantMessage
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
+from convscope.v1.job_service_pb2_grpc import JobServiceStub
 from convscope.v1.model_service_pb2 import (
     GetModelRequest,
     GetModelResponse,
@@ -44,10 +46,12 @@ from convscope.v1.model_service_pb2 import (
     UnloadModelResponse,
 )
 from convscope.v1.model_service_pb2_grpc import ModelServiceStub
+from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceStub
 from convscope.v1.target_pb2 import Target as TargetMessage
 from convscope.v1.tensor_pb2 import DataType
 
 T = TypeVar("T")
+U = TypeVar("U")
 DATA_TYPES = {"float32": DataType.DATA_TYPE_FLOAT32, "float16": DataType.DATA_TYPE_FLOAT16}
 PRECISIONS = {None: PRECISION_UNSPECIFIED, "float32": PRECISION_FLOAT32, "bfloat16": PRECISION_BFLOAT16}
 
@@ -58,6 +62,9 @@ class Stubs:
     def __init__(self, channel: grpc.Channel | grpc.aio.Channel) -> None:
         self.attribution = AttributionServiceStub(channel)
         self.models = ModelServiceStub(channel)
+        self.synthesis = SynthesisServiceStub(channel)
+        self.jobs = JobServiceStub(channel)
+        self.operations = OperationsStub(channel)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,10 @@ class Plan(Generic[T]):
     rpc: Callable[[Stubs], Any]
     request: Message
     parse: Callable[[Any], T]
+
+    def then(self, step: "Callable[[T], U]") -> "Plan[U]":
+        """The same call, whose answer goes one step further."""
+        return Plan(self.rpc, self.request, lambda response: step(self.parse(response)))
 
 
 def list_models(page_token: str) -> Plan[tuple[list[Model], str]]:
@@ -80,7 +91,7 @@ def get_model(name: str) -> Plan[Model]:
     def parse(response: GetModelResponse) -> Model:
         return to_model(response.model)
 
-    return Plan(lambda stubs: stubs.models.GetModel, GetModelRequest(name=_resource(name)), parse)
+    return Plan(lambda stubs: stubs.models.GetModel, GetModelRequest(name=resource(name)), parse)
 
 
 def layers_of(model: Model) -> tuple[Layer, ...]:
@@ -96,18 +107,18 @@ def load_model(name: str) -> Plan[Model]:
     def parse(response: LoadModelResponse) -> Model:
         return to_model(response.model)
 
-    return Plan(lambda stubs: stubs.models.LoadModel, LoadModelRequest(name=_resource(name)), parse)
+    return Plan(lambda stubs: stubs.models.LoadModel, LoadModelRequest(name=resource(name)), parse)
 
 
 def unload_model(name: str) -> Plan[Model]:
     def parse(response: UnloadModelResponse) -> Model:
         return to_model(response.model)
 
-    return Plan(lambda stubs: stubs.models.UnloadModel, UnloadModelRequest(name=_resource(name)), parse)
+    return Plan(lambda stubs: stubs.models.UnloadModel, UnloadModelRequest(name=resource(name)), parse)
 
 
 def classify(image: Picture, model: str, top_k: int) -> Plan[Classification]:
-    request = ClassifyRequest(model=_resource(model), image=to_image(image), top_k=check_integer("top_k", top_k))
+    request = ClassifyRequest(model=resource(model), image=to_image(image), top_k=check_integer("top_k", top_k))
     return Plan(lambda stubs: stubs.attribution.Classify, request, to_classification)
 
 
@@ -124,7 +135,7 @@ def attribute(
 ) -> Plan[Attribution]:
     """`parameters` that are None are left to the server's defaults. Raises InvalidArgument."""
     request = AttributeRequest(
-        model=_resource(model),
+        model=resource(model),
         image=to_image(image),
         target=to_target(target),
         method=to_method(method, parameters),
@@ -153,7 +164,7 @@ def compare(
     default = to_target(target)
     chosen = [variant if isinstance(variant, Variant) else Variant(variant) for variant in variants]
     request = CompareRequest(
-        model=_resource(model),
+        model=resource(model),
         image=to_image(image),
         variants=[_to_variant(variant, default, number) for number, variant in enumerate(chosen)],
         data_type=_data_type(data_type),
@@ -180,7 +191,7 @@ def analyze_failure(
 ) -> Plan[FailureAnalysis]:
     """Raises InvalidArgument."""
     request = AnalyzeFailureRequest(
-        model=_resource(model),
+        model=resource(model),
         image=to_image(image),
         truth=to_class(truth, field="truth"),
         method=to_method(method, parameters),
@@ -216,6 +227,7 @@ def _precision(name: str | None) -> Precision:
     return PRECISIONS[name]
 
 
-def _resource(model: str) -> str:
+def resource(model: str) -> str:
+    """The model's resource name. Raises InvalidArgument."""
     check_text("model", model, "UNKNOWN_MODEL")
     return model if model.startswith("models/") or not model else f"models/{model}"

@@ -69,6 +69,11 @@ def to_class(name: ClassName, *, field: str) -> ClassReference:
     return ClassReference(index=check_integer(field, name, "a whole number or a label"))
 
 
+def to_classes(names: ClassName | Collection[ClassName], *, field: str) -> list[ClassReference]:
+    """Of one class or several. Raises InvalidArgument that names the field, and which of them it is."""
+    return _to_references([names] if names is None else _names(names), field)
+
+
 def _from_classes(classes: Classes) -> TargetMessage:
     if classes.output not in OUTPUTS:
         known = ", ".join(name for name in OUTPUTS if name)

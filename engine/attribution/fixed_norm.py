@@ -35,11 +35,11 @@ def _batch_norm(  # noqa: PLR0917  # torch's own arguments
     by_torch = training or learned or not x.requires_grad or x.numel() < FEWEST
     if by_torch or running_mean is None or running_var is None:
         return F.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
-    output: Tensor = _Fixed.apply(x, running_mean, running_var, weight, bias, eps)
+    output: Tensor = FixedBatchNorm.apply(x, running_mean, running_var, weight, bias, eps)
     return output
 
 
-class _Fixed(torch.autograd.Function):
+class FixedBatchNorm(torch.autograd.Function):
     """(x - mean) / sqrt(var + eps) * weight + bias, constant but for x."""
 
     @staticmethod

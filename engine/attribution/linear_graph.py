@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.graph import Node
 
+from convscope.engine.attribution.fixed_norm import FixedBatchNorm
 from convscope.engine.errors import MethodUnsupported
 
 # As autograd names them, but for "Backward0" at the end. Linear in all inputs together, or linear but for a constant.
@@ -28,7 +29,8 @@ def require_linear(value: Tensor, pixels: Tensor, *, rules: Iterable[type[Functi
     A mask that a network makes of its activations, as in x * (x > 0), passes for a constant: autograd knows no better.
     """
     between = _between(value, pixels)
-    allowed = {"torch::autograd::AccumulateGrad", *(f"{rule.__name__}Backward" for rule in rules)}
+    known: list[type[Function]] = [*rules, FixedBatchNorm]
+    allowed = {"torch::autograd::AccumulateGrad", *(f"{rule.__name__}Backward" for rule in known)}
     strange = dict.fromkeys(
         _describe(node) for node in between if node.name() not in allowed and not _is_linear(node, between)
     )

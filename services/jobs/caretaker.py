@@ -26,6 +26,7 @@ class Caretaker:
         self._artifacts = artifacts
         self._messages = messages
         self._missing = dict.fromkeys(KINDS, 0)
+        self._doubtful: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
 
@@ -37,11 +38,16 @@ class Caretaker:
         if self._thread.is_alive():
             self._thread.join()
 
+    def doubt(self, id: str) -> None:
+        """Remove a job's files where it turns out that the store, which went away, has not accepted it."""
+        self._doubtful[id] = 0
+
     def _run(self) -> None:
         beats = 0
         while not self._stop.wait(BEAT_SECONDS):
             self._quietly(self.reap)
             self._quietly(self.wake)
+            self._quietly(self.settle)
             if beats % SWEEP_BEATS == 0:
                 self._quietly(self.sweep)
             beats += 1
@@ -60,13 +66,35 @@ class Caretaker:
                 self._messages.send(kind)
             self._missing[kind] = missing
 
+    def settle(self) -> None:
+        """Remove the files of doubtful jobs that are not there, now as at the last look: the store may still have to
+        read what it was told before it went away."""
+        for id, looks in list(self._doubtful.items()):
+            there = self._records.find(id) is not None
+            if not there and not looks:
+                self._doubtful[id] = 1
+                continue
+            if not there:
+                self._artifacts.remove(folder_of(id))
+            del self._doubtful[id]
+
     def sweep(self) -> None:
         """Delete jobs that have been kept for long enough, with their files."""
         while ids := self._records.expired():
-            for id in ids:
-                self._artifacts.remove(folder_of(id))
-                self._records.delete(id)
-            log.info("deleted old jobs", count=len(ids))
+            gone = [id for id in ids if self._forget(id)]
+            log.info("deleted old jobs", count=len(gone))
+            if len(gone) < len(ids):
+                return  # The next sweep tries again.
+
+    def _forget(self, id: str) -> bool:
+        """Whether a job and its files are gone; one whose files cannot be removed keeps no other."""
+        try:
+            self._artifacts.remove(folder_of(id))
+        except OSError as error:
+            log.warning("the files of an old job cannot be removed", job=id, error=str(error))
+            return False
+        self._records.delete(id)
+        return True
 
     def _quietly(self, act: Callable[[], None]) -> None:
         try:

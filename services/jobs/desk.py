@@ -9,7 +9,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from convscope.engine.errors import InvalidInput
-from convscope.services.common.errors import ArtifactsAway, JobNotEnded, JobNotFound
+from convscope.services.common.errors import ArtifactsAway, JobNotEnded, JobNotFound, StoreAway
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.events import Event, follow
 from convscope.services.common.jobs.job import Job, NewJob
@@ -17,6 +17,7 @@ from convscope.services.common.jobs.messages import Messages
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.resource_names import JOBS
 from convscope.services.common.store import reached
+from convscope.services.jobs.caretaker import Caretaker
 from convscope.services.jobs.orders import Order
 from convscope.services.jobs.settings import JobsSettings
 
@@ -28,18 +29,29 @@ class Desk:
     """The jobs of a cluster, as callers may deal with them. Every method raises StoreAway where the store is."""
 
     def __init__(
-        self, records: JobRecords, artifacts: Artifacts, messages: Messages, patient: redis.Redis, limits: JobsSettings
+        self,
+        records: JobRecords,
+        artifacts: Artifacts,
+        messages: Messages,
+        caretaker: Caretaker,
+        *,
+        patient: redis.Redis,
+        limits: JobsSettings,
     ) -> None:
         """patient: a store that waits for what has not happened yet."""
         self.records = records
         self._artifacts = artifacts
         self._messages = messages
         self._patient = patient
+        self._caretaker = caretaker
         self._limits = limits
 
     def hand_in(self, order: Order, caller: str) -> Job:
-        """Queue a job, or find the one that this call made before. Raises QuotaExceeded, RequestIdReused, StoreAway,
-        ArtifactsAway; nothing is then queued."""
+        """Queue a job, or find the one that this call made before.
+
+        Raises QuotaExceeded, RequestIdReused, ArtifactsAway, and nothing is queued; and StoreAway: whether it is queued
+        is found out by calling again.
+        """
         id = uuid.uuid4().hex
         self._keep_inputs(id, order)
         try:
@@ -59,6 +71,10 @@ class Desk:
                     caller_limit=self._limits.max_queued_jobs_per_caller,
                     retention=self._limits.retention,
                 )
+        except StoreAway:
+            # It may have accepted the job and not come to say so; the job then needs its files.
+            self._caretaker.doubt(id)
+            raise
         except BaseException:
             self._drop_inputs(id, order)
             raise

@@ -7,7 +7,7 @@ from google.longrunning.operations_pb2 import DESCRIPTOR as OPERATIONS
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 
 from convscope.services.common.admission import Admission
-from convscope.services.common.errors import ArtifactsAway
+from convscope.services.common.errors import ArtifactsAway, StoreAway
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.events import BLOCK_SECONDS
 from convscope.services.common.jobs.kinds import KINDS
@@ -35,10 +35,14 @@ class JobsPart:
     )
 
     def __init__(self, settings: JobsSettings) -> None:
-        """Raises ArtifactsAway for an artifacts_url that no fsspec package knows."""
+        """Raises StoreAway for a redis_url that is none, ArtifactsAway for an artifacts_url that no fsspec package
+        knows."""
         self.threads = settings.queue_limit + settings.watch_limit
         self._stopping = threading.Event()
-        store, patient = connect(settings.redis_url), connect(settings.redis_url, patience=BLOCK_SECONDS + 2)
+        try:
+            store, patient = connect(settings.redis_url), connect(settings.redis_url, patience=BLOCK_SECONDS + 2)
+        except ValueError as error:
+            raise StoreAway(f"redis_url: {error}") from error
         try:
             artifacts = Artifacts(settings.artifacts_url)
         except (ValueError, ImportError, OSError) as error:
@@ -46,7 +50,7 @@ class JobsPart:
         records = JobRecords(store, KINDS)
         messages = Messages(celery_app(settings.redis_url), store)
         self._caretaker = Caretaker(records, artifacts, messages)
-        desk = Desk(records, artifacts, messages, patient, settings)
+        desk = Desk(records, artifacts, messages, self._caretaker, patient=patient, limits=settings)
         calls, watches = Admission(settings.queue_limit, "calls"), Admission(settings.watch_limit, "watches")
         self._synthesis = SynthesisServicer(desk, store, calls, settings)
         self._jobs = JobServicer(desk, watches, self._stopping)

@@ -7,7 +7,9 @@ import pytest
 from convscope import client
 
 PUBLIC = [
+    "Artifact",
     "AsyncClient",
+    "AsyncJob",
     "Attribution",
     "Cancelled",
     "Classes",
@@ -19,6 +21,8 @@ PUBLIC = [
     "FailedPrecondition",
     "FailureAnalysis",
     "InvalidArgument",
+    "Job",
+    "JobInfo",
     "Layer",
     "Model",
     "NotFound",
@@ -26,10 +30,14 @@ PUBLIC = [
     "Prediction",
     "Preprocessed",
     "Preprocessing",
+    "Preview",
+    "Progress",
     "Replica",
     "ResourceExhausted",
     "Segmentation",
     "ServerFault",
+    "StateChange",
+    "Synthesis",
     "Tls",
     "Unavailable",
     "Unit",
@@ -49,7 +57,8 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
     assert not first_line.startswith(f"{name}("), f"{name} has only the docstring that dataclass writes"
 
 
-def test_every_method_of_the_client_says_what_it_is_for() -> None:
-    methods = [name for name, _ in inspect.getmembers(client.Client, callable) if not name.startswith("_")]
-    assert len(methods) == 13
-    assert [name for name in methods if not getattr(client.Client, name).__doc__] == []
+@pytest.mark.parametrize(("cls", "count"), [(client.Client, 17), (client.Job, 7)])
+def test_every_method_says_what_it_is_for(cls: type, count: int) -> None:
+    methods = [name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")]
+    assert len(methods) == count
+    assert [name for name in methods if not getattr(cls, name).__doc__] == []

@@ -16,6 +16,8 @@ LIGHT = (
     "convscope.engine.imaging.decode",
     "convscope.engine.imaging.heatmap",
     "convscope.engine.imaging.overlay",
+    "convscope.engine.synthesis.errors",
+    "convscope.engine.synthesis.parameters",
     "convscope.v1.attribution_service_pb2_grpc",
     "convscope.v1.model_service_pb2_grpc",
     "convscope.client",

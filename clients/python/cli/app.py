@@ -8,7 +8,18 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from convscope.client.cli import analyze_failure, attribute, classify, compare, demo, models, serve
+from convscope.client.cli import (
+    analyze_failure,
+    attribute,
+    classify,
+    compare,
+    demo,
+    dream,
+    jobs,
+    models,
+    serve,
+    visualize_class,
+)
 from convscope.client.errors import ClientError, Unavailable
 
 app = typer.Typer(
@@ -22,11 +33,15 @@ app.command("attribute")(attribute.attribute)
 app.command("compare")(compare.compare)
 app.command("analyze-failure")(analyze_failure.analyze_failure)
 app.command("classify")(classify.classify)
+app.command("visualize-class")(visualize_class.visualize_class)
+app.command("dream")(dream.dream)
+app.add_typer(jobs.app, name="jobs")
 app.command("models")(models.models)
 app.command("layers")(models.layers)
 app.command("load")(models.load)
 app.command("unload")(models.unload)
 app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
+app.command("worker", context_settings=serve.PASS_ON_ALL)(serve.worker)
 app.command("up", context_settings=serve.PASS_ON_ALL)(serve.up)
 app.command("demo")(demo.demo)
 

@@ -1,4 +1,4 @@
-"""convscope serve, worker, up: start servers and workers. They are programs of their own; this only finds and runs them."""
+"""convscope serve, worker, up: start what serves. They are programs of their own; this only finds and runs them."""
 
 import os
 import sys

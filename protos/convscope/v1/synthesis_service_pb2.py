@@ -27,7 +27,7 @@ from convscope.v1 import target_pb2 as convscope_dot_v1_dot_target__pb2
 from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$convscope/v1/synthesis_service.proto\x12\x0c\x63onvscope.v1\x1a\x18\x63onvscope/v1/image.proto\x1a\x19\x63onvscope/v1/target.proto\x1a#google/longrunning/operations.proto\"\xda\x02\n\x15VisualizeClassRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x07targets\x18\x02 \x03(\x0b\x32\x1c.convscope.v1.ClassReference\x12\x12\n\x05steps\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tstep_size\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x02l2\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08momentum\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06jitter\x18\x07 \x01(\x05H\x04\x88\x01\x01\x12\x12\n\x05noise\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\t \x01(\x03H\x06\x88\x01\x01\x12)\n\x07options\x18\n \x01(\x0b\x32\x18.convscope.v1.JobOptionsB\x08\n\x06_stepsB\x0c\n\n_step_sizeB\x05\n\x03_l2B\x0b\n\t_momentumB\t\n\x07_jitterB\x08\n\x06_noiseB\x07\n\x05_seed\"H\n\x16VisualizeClassResponse\x12.\n\x06images\x18\x01 \x03(\x0b\x32\x1e.convscope.v1.SynthesizedImage\"\x9f\x03\n\x10\x44\x65\x65pDreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x10\n\x08\x63hannels\x18\x04 \x03(\x05\x12\"\n\x05guide\x18\x05 \x01(\x0b\x32\x13.convscope.v1.Image\x12\x12\n\x05steps\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07octaves\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x19\n\x0coctave_scale\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tstep_size\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06jitter\x18\n \x01(\x05H\x04\x88\x01\x01\x12\x11\n\x04size\x18\x0b \x01(\x05H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\x0c \x01(\x03H\x06\x88\x01\x01\x12)\n\x07options\x18\r \x01(\x0b\x32\x18.convscope.v1.JobOptionsB\x08\n\x06_stepsB\n\n\x08_octavesB\x0f\n\r_octave_scaleB\x0c\n\n_step_sizeB\t\n\x07_jitterB\x07\n\x05_sizeB\x07\n\x05_seed\"R\n\x11\x44\x65\x65pDreamResponse\x12.\n\x06images\x18\x01 \x03(\x0b\x32\x1e.convscope.v1.SynthesizedImage\x12\r\n\x05layer\x18\x02 \x01(\t\"v\n\nJobOptions\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\x08priority\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1c\n\x0fpreview_seconds\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_priorityB\x12\n\x10_preview_seconds\"p\n\x10SynthesizedImage\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\t\x12,\n\x06target\x18\x02 \x01(\x0b\x32\x1c.convscope.v1.ClassReference\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x32\xf3\x01\n\x10SynthesisService\x12v\n\x0eVisualizeClass\x12#.convscope.v1.VisualizeClassRequest\x1a\x1d.google.longrunning.Operation\" \xca\x41\x1d\n\x16VisualizeClassResponse\x12\x03Job\x12g\n\tDeepDream\x12\x1e.convscope.v1.DeepDreamRequest\x1a\x1d.google.longrunning.Operation\"\x1b\xca\x41\x18\n\x11\x44\x65\x65pDreamResponse\x12\x03Jobb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$convscope/v1/synthesis_service.proto\x12\x0c\x63onvscope.v1\x1a\x18\x63onvscope/v1/image.proto\x1a\x19\x63onvscope/v1/target.proto\x1a#google/longrunning/operations.proto\"\x9e\x03\n\x15VisualizeClassRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x07targets\x18\x02 \x03(\x0b\x32\x1c.convscope.v1.ClassReference\x12\x12\n\x05steps\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tstep_size\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x02l2\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08momentum\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06jitter\x18\x07 \x01(\x05H\x04\x88\x01\x01\x12\x11\n\x04\x62lur\x18\x08 \x01(\x01H\x05\x88\x01\x01\x12\x17\n\nnormalized\x18\t \x01(\x08H\x06\x88\x01\x01\x12\x12\n\x05noise\x18\n \x01(\x01H\x07\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x08\x88\x01\x01\x12)\n\x07options\x18\x0c \x01(\x0b\x32\x18.convscope.v1.JobOptionsB\x08\n\x06_stepsB\x0c\n\n_step_sizeB\x05\n\x03_l2B\x0b\n\t_momentumB\t\n\x07_jitterB\x07\n\x05_blurB\r\n\x0b_normalizedB\x08\n\x06_noiseB\x07\n\x05_seed\"H\n\x16VisualizeClassResponse\x12.\n\x06images\x18\x01 \x03(\x0b\x32\x1e.convscope.v1.SynthesizedImage\"\x9f\x03\n\x10\x44\x65\x65pDreamRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x05image\x18\x02 \x01(\x0b\x32\x13.convscope.v1.Image\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x10\n\x08\x63hannels\x18\x04 \x03(\x05\x12\"\n\x05guide\x18\x05 \x01(\x0b\x32\x13.convscope.v1.Image\x12\x12\n\x05steps\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07octaves\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x19\n\x0coctave_scale\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tstep_size\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06jitter\x18\n \x01(\x05H\x04\x88\x01\x01\x12\x11\n\x04size\x18\x0b \x01(\x05H\x05\x88\x01\x01\x12\x11\n\x04seed\x18\x0c \x01(\x03H\x06\x88\x01\x01\x12)\n\x07options\x18\r \x01(\x0b\x32\x18.convscope.v1.JobOptionsB\x08\n\x06_stepsB\n\n\x08_octavesB\x0f\n\r_octave_scaleB\x0c\n\n_step_sizeB\t\n\x07_jitterB\x07\n\x05_sizeB\x07\n\x05_seed\"R\n\x11\x44\x65\x65pDreamResponse\x12.\n\x06images\x18\x01 \x03(\x0b\x32\x1e.convscope.v1.SynthesizedImage\x12\r\n\x05layer\x18\x02 \x01(\t\"v\n\nJobOptions\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\x08priority\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1c\n\x0fpreview_seconds\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_priorityB\x12\n\x10_preview_seconds\"p\n\x10SynthesizedImage\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\t\x12,\n\x06target\x18\x02 \x01(\x0b\x32\x1c.convscope.v1.ClassReference\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x32\xf3\x01\n\x10SynthesisService\x12v\n\x0eVisualizeClass\x12#.convscope.v1.VisualizeClassRequest\x1a\x1d.google.longrunning.Operation\" \xca\x41\x1d\n\x16VisualizeClassResponse\x12\x03Job\x12g\n\tDeepDream\x12\x1e.convscope.v1.DeepDreamRequest\x1a\x1d.google.longrunning.Operation\"\x1b\xca\x41\x18\n\x11\x44\x65\x65pDreamResponse\x12\x03Jobb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,17 +39,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNTHESISSERVICE'].methods_by_name['DeepDream']._loaded_options = None
   _globals['_SYNTHESISSERVICE'].methods_by_name['DeepDream']._serialized_options = b'\312A\030\n\021DeepDreamResponse\022\003Job'
   _globals['_VISUALIZECLASSREQUEST']._serialized_start=145
-  _globals['_VISUALIZECLASSREQUEST']._serialized_end=491
-  _globals['_VISUALIZECLASSRESPONSE']._serialized_start=493
-  _globals['_VISUALIZECLASSRESPONSE']._serialized_end=565
-  _globals['_DEEPDREAMREQUEST']._serialized_start=568
-  _globals['_DEEPDREAMREQUEST']._serialized_end=983
-  _globals['_DEEPDREAMRESPONSE']._serialized_start=985
-  _globals['_DEEPDREAMRESPONSE']._serialized_end=1067
-  _globals['_JOBOPTIONS']._serialized_start=1069
-  _globals['_JOBOPTIONS']._serialized_end=1187
-  _globals['_SYNTHESIZEDIMAGE']._serialized_start=1189
-  _globals['_SYNTHESIZEDIMAGE']._serialized_end=1301
-  _globals['_SYNTHESISSERVICE']._serialized_start=1304
-  _globals['_SYNTHESISSERVICE']._serialized_end=1547
+  _globals['_VISUALIZECLASSREQUEST']._serialized_end=559
+  _globals['_VISUALIZECLASSRESPONSE']._serialized_start=561
+  _globals['_VISUALIZECLASSRESPONSE']._serialized_end=633
+  _globals['_DEEPDREAMREQUEST']._serialized_start=636
+  _globals['_DEEPDREAMREQUEST']._serialized_end=1051
+  _globals['_DEEPDREAMRESPONSE']._serialized_start=1053
+  _globals['_DEEPDREAMRESPONSE']._serialized_end=1135
+  _globals['_JOBOPTIONS']._serialized_start=1137
+  _globals['_JOBOPTIONS']._serialized_end=1255
+  _globals['_SYNTHESIZEDIMAGE']._serialized_start=1257
+  _globals['_SYNTHESIZEDIMAGE']._serialized_end=1369
+  _globals['_SYNTHESISSERVICE']._serialized_start=1372
+  _globals['_SYNTHESISSERVICE']._serialized_end=1615
 # @@protoc_insertion_point(module_scope)

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class VisualizeClassRequest(_message.Message):
-    __slots__ = ("model", "targets", "steps", "step_size", "l2", "momentum", "jitter", "noise", "seed", "options")
+    __slots__ = ("model", "targets", "steps", "step_size", "l2", "momentum", "jitter", "blur", "normalized", "noise", "seed", "options")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,8 @@ class VisualizeClassRequest(_message.Message):
     L2_FIELD_NUMBER: _ClassVar[int]
     MOMENTUM_FIELD_NUMBER: _ClassVar[int]
     JITTER_FIELD_NUMBER: _ClassVar[int]
+    BLUR_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZED_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -27,10 +29,12 @@ class VisualizeClassRequest(_message.Message):
     l2: float
     momentum: float
     jitter: int
+    blur: float
+    normalized: bool
     noise: float
     seed: int
     options: JobOptions
-    def __init__(self, model: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[_target_pb2.ClassReference, _Mapping]]] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., l2: _Optional[float] = ..., momentum: _Optional[float] = ..., jitter: _Optional[int] = ..., noise: _Optional[float] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[_target_pb2.ClassReference, _Mapping]]] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., l2: _Optional[float] = ..., momentum: _Optional[float] = ..., jitter: _Optional[int] = ..., blur: _Optional[float] = ..., normalized: bool = ..., noise: _Optional[float] = ..., seed: _Optional[int] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
 
 class VisualizeClassResponse(_message.Message):
     __slots__ = ("images",)

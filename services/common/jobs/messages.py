@@ -40,6 +40,9 @@ class Messages:
     """Sends messages, and counts those that no worker has taken yet."""
 
     def __init__(self, app: Celery, store: redis.Redis) -> None:
+        # A call does not wait for a broker that is away: what is not sent now is missed, and sent, later.
+        impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, **impatient}
         self._app = app
         self._store = store
 

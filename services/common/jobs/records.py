@@ -22,7 +22,7 @@ refused, so that a worker that was away for longer than its lease can change not
     convscope:running             zset    RUNNING, by the end of the lease
     convscope:ended               zset    ended, by the time at which they may be deleted
     convscope:queued-by           hash    caller -> how many of its jobs are QUEUED
-    convscope:request:{caller}:{request_id}   string  the job that this call made
+    convscope:request:{length}:{caller}:{request_id}   string  the job that this call made; of the caller's length
 """
 
 import hashlib
@@ -45,6 +45,8 @@ _PRELUDE = """
 local function job(id) return 'convscope:job:' .. id end
 local function queue(kind) return 'convscope:queue:' .. kind end
 local function get(id, name) return redis.call('HGET', job(id), name) end
+-- Both may have colons in them.
+local function call_of(caller, request) return 'convscope:request:' .. #caller .. ':' .. caller .. ':' .. request end
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
@@ -106,7 +108,9 @@ local function hold(id, seconds) redis.call('ZADD', 'convscope:running', now + s
 _ACCEPT = """
 local id, kind, caller, request, digest = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local priority, most, most_each, retention = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
-local name = 'convscope:request:' .. caller .. ':' .. request
+local name = call_of(caller, request)
+-- The store's client asks again where the connection broke before the answer came.
+if get(id, 'digest') then return {'accepted', id} end
 if request ~= '' then
   local first = redis.call('GET', name)
   if first and get(first, 'digest') == digest then return {'accepted', first} end
@@ -221,12 +225,12 @@ return gone
 _DELETE = """
 local id = ARGV[1]
 local state = get(id, 'state')
-if not state then return false end
 if state == 'queued' or state == 'running' then return state end
-local name = 'convscope:request:' .. get(id, 'caller') .. ':' .. get(id, 'request')
-if redis.call('GET', name) == id then redis.call('DEL', name) end
 redis.call('ZREM', 'convscope:jobs', id)
 redis.call('ZREM', 'convscope:ended', id)
+if not state then return false end
+local name = call_of(get(id, 'caller'), get(id, 'request'))
+if redis.call('GET', name) == id then redis.call('DEL', name) end
 redis.call('DEL', job(id), 'convscope:events:' .. id)
 return 'deleted'
 """

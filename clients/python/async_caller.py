@@ -1,0 +1,77 @@
+"""Carries plans out on an event loop; see caller.py."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import grpc
+
+from convscope.client.channel import Tls, metadata, open_async_channel
+from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
+from convscope.client.plans import Plan, Stubs
+from convscope.client.resuming import Course, Resuming, ended_early
+
+T = TypeVar("T")
+
+
+class AsyncCaller:
+    """What AsyncClient and the jobs that it gives call with."""
+
+    def __init__(self, target: str, *, token: str | None, tls: Tls | None, timeout: float) -> None:
+        """timeout: seconds that a call may take, where it does not say itself."""
+        self.target = target
+        self.metadata = metadata(token)
+        self.channel = open_async_channel(target, tls)
+        self.stubs = Stubs(self.channel)
+        self._timeout = timeout
+
+    async def close(self) -> None:
+        """End the connection; calls under way are cancelled."""
+        await self.channel.close()
+
+    async def run(self, plan: Plan[T], timeout: float | None) -> T:
+        """One call."""
+        seconds = self._timeout if timeout is None else timeout
+        try:
+            response = await plan.rpc(self.stubs)(plan.request, timeout=seconds, metadata=self.metadata)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.target) from None
+        except asyncio.CancelledError:
+            raise_where_closed()
+            raise
+        return plan.parse(response)
+
+    async def follow(self, course: Course[T], resuming: Resuming, what: str) -> AsyncIterator[T]:
+        """All that a course gives, over as many streams as it takes."""
+        while not course.over:
+            plan = course.plan()
+            stream: Any = plan.rpc(self.stubs)(plan.request, timeout=resuming.stream_seconds(), metadata=self.metadata)
+            lost: ClientError = ended_early(what)
+            try:
+                async for response in stream:
+                    resuming.heard()
+                    for thing in plan.parse(response):
+                        yield thing
+                    if course.over:
+                        return
+                question = course.ended()
+                if question is not None:
+                    await self.run(question, None)
+            except grpc.RpcError as error:
+                lost = from_rpc_error(error, self.target)
+            except ClientError as error:
+                lost = error
+            except asyncio.CancelledError:
+                raise_where_closed()
+                raise
+            finally:
+                stream.cancel()
+            if not course.over:
+                await asyncio.sleep(resuming.lost(lost))
+
+
+def raise_where_closed() -> None:
+    """gRPC says that a call was cancelled also where nobody cancelled the task: the client was closed."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        raise Cancelled("the client was closed", reason=CLIENT_CLOSED, status="CANCELLED") from None

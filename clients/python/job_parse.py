@@ -1,0 +1,120 @@
+"""Messages about jobs to what calls return."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped,unused-ignore]
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from convscope.client.errors import Cancelled, ServerFault, from_status
+from convscope.client.job_events import Event, Preview, Progress, StateChange
+from convscope.client.job_info import Artifact, JobInfo
+from convscope.client.synthesis import Synthesis, to_picture
+from convscope.client.targets import ClassName
+from convscope.v1 import job_service_pb2
+from convscope.v1.job_service_pb2 import Job, JobEvent, JobState
+from convscope.v1.synthesis_service_pb2 import DeepDreamResponse, VisualizeClassResponse
+from convscope.v1.target_pb2 import ClassReference
+
+
+def to_event(message: JobEvent) -> Event | None:
+    """None for a kind that only newer servers know. Raises ServerFault for a preview that is no picture."""
+    number, time = message.sequence, _to_time(message.time)
+    match message.WhichOneof("kind"):
+        case "state_change":
+            change = message.state_change
+            return StateChange(number, time, to_state(change.state), change.attempt, change.message)
+        case "progress":
+            done = message.progress
+            return Progress(number, time, done.step, done.total, done.loss, tuple(done.scores))
+        case "preview":
+            return Preview(number, time, message.preview.step, to_picture(message.preview.jpeg, "the preview"))
+        case _:
+            return None
+
+
+def to_state(state: JobState) -> str:
+    """As users read it: JOB_STATE_QUEUED is queued."""
+    return JobState.Name(state).removeprefix("JOB_STATE_").lower()
+
+
+def to_job_info(message: Job) -> JobInfo:
+    error = from_status(message.error) if message.HasField("error") else None
+
+    def time(field: str) -> datetime | None:
+        return _to_time(getattr(message, field)) if message.HasField(field) else None
+
+    return JobInfo(
+        name=message.name,
+        kind=message.kind,
+        model=message.model.removeprefix("models/"),
+        state=to_state(message.state),
+        priority=message.priority,
+        attempts=message.attempts,
+        cancel_requested=message.cancel_requested,
+        step=message.progress.step,
+        total=message.progress.total,
+        loss=message.progress.loss if message.HasField("progress") else None,
+        scores=tuple(message.progress.scores),
+        error=error.message if error else "",
+        reason=error.reason if error else "",
+        created=time("create_time"),
+        started=time("start_time"),
+        ended=time("end_time"),
+        expires=time("expire_time"),
+        artifacts=tuple(_to_artifact(one) for one in message.artifacts),
+        last_event=message.last_event,
+    )
+
+
+def info_of(operation: Operation) -> JobInfo:
+    """The operation's metadata. Raises ServerFault where it is no Job."""
+    job = Job()
+    if not operation.metadata.Unpack(job):
+        raise ServerFault(f"the operation {operation.name} tells of no job")
+    return to_job_info(job)
+
+
+def to_synthesis(operation: Operation) -> Synthesis:
+    """What an operation that is done gave, without the files.
+
+    Raises the job's own error where it failed, Cancelled where it was cancelled.
+    """
+    info = info_of(operation)
+    if info.state == "cancelled":
+        raise Cancelled(f"{info.name} was cancelled", reason="JOB_CANCELLED", status="CANCELLED")
+    if operation.HasField("error"):
+        raise from_status(operation.error)
+    classes, dream = VisualizeClassResponse(), DeepDreamResponse()
+    if operation.response.Unpack(classes):
+        return _to_synthesis(info, classes.images, "")
+    if operation.response.Unpack(dream):
+        return _to_synthesis(info, dream.images, dream.layer)
+    raise ServerFault(f"the operation {operation.name} is done and gave {operation.response.type_url or 'nothing'}")
+
+
+def _to_synthesis(info: JobInfo, images: Any, layer: str) -> Synthesis:
+    return Synthesis(
+        job=info,
+        targets=tuple(_to_class_name(one.target) for one in images if one.HasField("target")),
+        labels=tuple(one.label for one in images),
+        scores=tuple(one.score for one in images),
+        layer=layer,
+        names=tuple(_short(one.artifact) for one in images),
+    )
+
+
+def _to_class_name(target: ClassReference) -> ClassName:
+    return target.label if target.WhichOneof("kind") == "label" else target.index
+
+
+def _to_artifact(message: job_service_pb2.Artifact) -> Artifact:
+    return Artifact(_short(message.name), message.media_type, message.size_bytes, message.sha256)
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _to_time(message: Timestamp) -> datetime:
+    return message.ToDatetime(UTC)

