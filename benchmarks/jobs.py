@@ -13,16 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-import torch
 
 from benchmarks.machine import THREADS
 from convscope.client import Client, Progress
-from convscope.engine.models.catalogue import Catalogue
-from convscope.engine.synthesis.class_visualization import class_visualization
-from convscope.engine.synthesis.parameters import ClassVisualizationParameters
 
 MODEL, TARGET = "efficientnet_lite0", 281
-JOBS, STEPS, ROUNDS, KILLS, CLASSES = 30, 100, 5, 20, 8
+JOBS, STEPS, ROUNDS, KILLS, CLASSES = 30, 400, 3, 20, 8
 
 
 def run() -> None:
@@ -85,17 +81,11 @@ def _latencies(client: Client) -> str:
 
 
 def _overhead(client: Client) -> str:
-    """The job's loop, as its own events time it, beside a bare loop of the same mathematics in this process."""
-    torch.set_num_threads(THREADS)
-    model = Catalogue.read().load(MODEL)
+    """The job's loop, as its own events time it, beside a bare loop of the same mathematics, in turn."""
     bare, served = [], []
+    command = [sys.executable, "-m", "benchmarks.bare_loop", MODEL, str(TARGET), str(STEPS), str(THREADS)]
     for _ in range(ROUNDS):
-        synthesis = class_visualization(model, [TARGET], ClassVisualizationParameters(steps=STEPS))
-        synthesis.advance()
-        started = time.perf_counter()
-        while synthesis.step < synthesis.total:
-            synthesis.advance()
-        bare.append(time.perf_counter() - started)
+        bare.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
         job = client.visualize_class(model=MODEL, target=TARGET, steps=STEPS)
         times = {event.step: event.time for event in job.watch() if isinstance(event, Progress)}
         served.append((times[STEPS] - times[1]).total_seconds())

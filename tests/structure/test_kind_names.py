@@ -1,0 +1,36 @@
+"""A kind of long work has one name: its queue, its work, its RPC, its SDK call and its command."""
+
+import pytest
+from typer.main import get_command
+
+from convscope.client import AsyncClient, Client, job_plans
+from convscope.client.cli.app import app
+from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.jobs.answers import RESPONSES
+from convscope.v1.synthesis_service_pb2 import DESCRIPTOR
+from convscope.workers.work import WORK
+
+# The command is what people say.
+COMMANDS = {"deep_dream": "dream"}
+
+
+def test_every_table_has_every_kind() -> None:
+    assert len(KINDS) == len(set(KINDS)) >= 2
+    for table in (WORK, RESPONSES, job_plans.KINDS):
+        assert set(table) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_call_has_its_name_everywhere(kind: str) -> None:
+    name = "".join(part.capitalize() for part in kind.split("_"))
+    rpc = DESCRIPTOR.services_by_name["SynthesisService"].methods_by_name[name]
+    assert rpc.input_type.name == f"{name}Request"
+    assert f"{name}Response" in DESCRIPTOR.message_types_by_name
+    assert callable(getattr(Client, kind))
+    assert callable(getattr(AsyncClient, kind))
+    commands = getattr(get_command(app), "commands", {})
+    assert COMMANDS.get(kind, kind.replace("_", "-")) in commands
+
+
+def test_there_is_no_rpc_without_a_kind() -> None:
+    assert len(DESCRIPTOR.services_by_name["SynthesisService"].methods) == len(KINDS)
