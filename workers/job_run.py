@@ -109,15 +109,14 @@ class JobRun:
         return self._artifacts.get(f"{self._folder}/inputs/{name}")
 
     def _go(self, work: Work) -> None:
-        synthesis = work.synthesis
-        every = max(1, -(-synthesis.total // FRAMES))
+        synthesis, frames = work.synthesis, _framed(work.synthesis.total)
         while synthesis.step < synthesis.total:
             self._listen()
             if self._leaving:
                 self._checkpoint(work)
                 raise HandedOn
             synthesis.advance()
-            if synthesis.step % every == 0 or synthesis.step == synthesis.total:
+            if synthesis.step in frames:
                 self._artifacts.put(self._frame(synthesis.step), preview(synthesis.pictures()))
             self._telling(work)
             if time.monotonic() - self._kept >= self._settings.checkpoint_seconds:
@@ -178,9 +177,7 @@ class JobRun:
         ]
         files.append(self._keep("values.npy", "application/octet-stream", values.getvalue()))
         files.append(self._keep("history.json", "application/json", json.dumps(synthesis.history()).encode()))
-        every = max(1, -(-synthesis.total // FRAMES))
-        steps = sorted({*range(every, synthesis.total + 1, every), synthesis.total})
-        frames = [self._artifacts.get(self._frame(step)) for step in steps]
+        frames = [self._artifacts.get(self._frame(step)) for step in _framed(synthesis.total)]
         files.append(self._keep("way.gif", "image/gif", animation(frames)))
         return {"images": images, "layer": work.layer}, files
 
@@ -195,6 +192,12 @@ class JobRun:
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 log.warning("the store is away", error=str(error))
                 time.sleep(RETRY_SECONDS)
+
+
+def _framed(total: int) -> list[int]:
+    """The steps that are frames of the animation: at most FRAMES, and the last."""
+    every = -(-total // FRAMES)
+    return sorted({*range(every, total + 1, every), total})
 
 
 def _failure(error: Exception, settings: WorkerSettings) -> tuple[Failure, bool]:

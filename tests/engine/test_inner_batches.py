@@ -97,12 +97,12 @@ def test_what_does_not_fit_is_halved_until_it_does(error: type[Exception], small
 
     in_inner_batches(batch_of(small, images, lambda *done: told.append(done)), 20, run, gradients=True)
     assert rows == list(range(20))
-    assert tried == [16, 8, 4, *[2] * 10]
+    assert tried == [8, 4, *[2] * 10]
     assert told == sorted(told)
     assert (told[0], told[-1]) == ((0, 20), (20, 20))
 
 
-@pytest.mark.parametrize(("total", "expected"), [(1, [1]), (4, [4, 2, 2, 1, 1]), (17, [16, 1])])
+@pytest.mark.parametrize(("total", "expected"), [(1, [1]), (4, [4, 2, 2, 1, 1]), (9, [8, 1])])
 def test_one_that_does_not_fit_alone_ends_the_call(
     total: int, expected: list[int], small: Small, images: Tensor
 ) -> None:
@@ -128,7 +128,7 @@ def test_the_cpus_own_error_is_one_of_memory(small: Small, images: Tensor) -> No
             torch.empty(1 << 60)
 
     in_inner_batches(batch_of(small, images), 16, run, gradients=False)
-    assert tried == [16, 8, 4, 4, 4, 4]
+    assert tried == [8, 4, 4, 4, 4]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes do not match"), ValueError("no"), KeyboardInterrupt()])
@@ -141,7 +141,7 @@ def test_another_error_is_not_tried_again(error: BaseException, small: Small, im
 
     with pytest.raises(type(error)):
         in_inner_batches(batch_of(small, images), 16, run, gradients=False)
-    assert tried == [16]
+    assert tried == [8]
 
 
 @pytest.mark.parametrize("gradients", [True, False])
@@ -150,7 +150,7 @@ def test_little_memory_makes_small_batches_and_at_least_one(
 ) -> None:
     # Picture, convolution, scores; with a graph as much again for the gradients.
     each = 8 * (3 * 64 + 40 * 64 + 5) * (2 if gradients else 1)
-    for carried, expected in [(0, 1), (1, 1), (5, 5), (1000, 16)]:
+    for carried, expected in [(0, 1), (1, 1), (5, 5), (1000, 8)]:
         free = int(carried * each / inner_batches.SHARE) + 8
         monkeypatch.setattr(inner_batches, "free_memory", lambda _, free=free: free)
         ranges: list[range] = []
@@ -197,13 +197,13 @@ def test_what_progress_raises_ends_a_method_at_once(at: int, method: str, small:
 @pytest.mark.parametrize("method", SCANS)
 def test_a_network_that_has_no_memory_for_many_gives_the_same_answer(method: str, small: Small, images: Tensor) -> None:
     whole = attribute_fully(small, images, [1, 2], method, **SCANS[method])
-    assert max(small.sizes) == 16
+    assert max(small.sizes) == 8
     small.sizes.clear()
     small.limit = 3
     told: list[tuple[int, int]] = []
     halved = attribute_fully(small, images, [1, 2], method, progress=lambda *d: told.append(d), **SCANS[method])
-    assert max(small.sizes) == 16
-    assert sum(size > 3 for size in small.sizes) <= 6  # 16, 8, 4; ablation_cam for each picture
+    assert max(small.sizes) == 8
+    assert sum(size > 3 for size in small.sizes) <= 4  # 8, 4; ablation_cam for each picture
     assert told == sorted(told)
     assert_same_but_rounding(halved.values, whole.values)
 

@@ -251,7 +251,7 @@ def test_a_long_method_takes_its_own_passes_and_the_others_still_share_theirs(te
     variants = [PACED[0], Variant(method=method("rise", {"masks": 20})), *PACED[1:]]
     request = comparison(question(1).image, variants, "models/paced")
     response = team.stubs.compare(request, timeout=SECONDS)
-    assert pace.sizes() == [1, 1, 16, 4]
+    assert pace.sizes() == [1, 1, 8, 8, 4]
     for number, found in enumerate(response.attributions):
         single = team.stubs.attribute(alone(request, number), timeout=SECONDS)
         assert_is_the_single_answer(found, single, number)

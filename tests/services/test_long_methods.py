@@ -28,7 +28,7 @@ from tests.services.pictures import noise, to_file
 
 MANY = 100_000
 """Masks that take far longer than any test."""
-INNER = 16
+INNER = 8
 """Masks of one internal batch on a CPU."""
 SOON = 15.0
 
@@ -102,32 +102,32 @@ def test_a_quick_method_tells_nothing(name: str, stubs: Stubs) -> None:
 
 
 def test_progress_counts_changed_pictures_batch_by_batch(team: TeamServer, pace: Pace) -> None:
-    before, _ = progress_and_response(team.stubs, rise(1, 40), progress=True)
-    assert [(one.progress.done, one.progress.total) for one in before] == [(0, 40), (16, 40), (32, 40), (40, 40)]
-    assert pace.sizes() == [1, 16, 16, 8]
+    before, _ = progress_and_response(team.stubs, rise(1, 20), progress=True)
+    assert [(one.progress.done, one.progress.total) for one in before] == [(0, 20), (8, 20), (16, 20), (20, 20)]
+    assert pace.sizes() == [1, 8, 8, 4]
 
 
 def test_progress_comes_while_the_method_runs(team: TeamServer, pace: Pace) -> None:
     pace.hold_after(2)
-    asked = AttributeStreamRequest(id="one", request=rise(1, 48), progress=True)
+    asked = AttributeStreamRequest(id="one", request=rise(1, 24), progress=True)
     stream = team.stubs.attribute_stream(iter([asked]), timeout=SECONDS)
     assert [next(stream).progress.done for _ in range(2)] == [0, INNER]
     pace.wait_until_held(2)
     pace.let_go()
-    assert [message.progress.done for message in stream] == [32, 48, 0]
+    assert [message.progress.done for message in stream] == [16, 24, 0]
 
 
 def test_progress_has_the_id_of_its_request_and_goes_to_who_asks_for_it(team: TeamServer, pace: Pace) -> None:
     requests = [
-        AttributeStreamRequest(id="told", request=rise(1, 48), progress=True),
-        AttributeStreamRequest(id="silent", request=rise(2, 48)),
+        AttributeStreamRequest(id="told", request=rise(1, 24), progress=True),
+        AttributeStreamRequest(id="silent", request=rise(2, 24)),
         AttributeStreamRequest(id="quick", request=grad_cam(3), progress=True),
         AttributeStreamRequest(id="bad", request=rise(4, 0), progress=True),
     ]
     lone = {one.id: team.stubs.attribute(one.request, timeout=SECONDS) for one in requests[:3]}
     found = list(team.stubs.attribute_stream(iter(requests), timeout=SECONDS))
     told = [message.progress.done for message in found if message.HasField("progress")]
-    assert told == [0, 16, 32, 48]
+    assert told == [0, 8, 16, 24]
     assert {message.id for message in found if message.HasField("progress")} == {"told"}
     last = {message.id: message for message in found}
     for name, response in lone.items():
@@ -136,7 +136,7 @@ def test_progress_has_the_id_of_its_request_and_goes_to_who_asks_for_it(team: Te
 
 
 def test_more_progress_than_the_window_holds_stops_no_stream(team: TeamServer) -> None:
-    requests = [AttributeStreamRequest(id=str(place), request=rise(place, 64), progress=True) for place in range(80)]
+    requests = [AttributeStreamRequest(id=str(place), request=rise(place, 32), progress=True) for place in range(80)]
     found = list(team.stubs.attribute_stream(iter(requests), timeout=SECONDS))
     assert sum(message.HasField("response") for message in found) == 80
     assert sum(message.HasField("progress") for message in found) == 80 * 5
@@ -160,7 +160,7 @@ CALLS: dict[str, Callable[[Stubs, int], Any]] = {
 def test_a_caller_who_goes_in_the_middle_ends_the_work_after_its_internal_batch(
     rpc: str, team: TeamServer, pace: Pace
 ) -> None:
-    lone = team.stubs.attribute(rise(2, 32), timeout=SECONDS)
+    lone = team.stubs.attribute(rise(2, 16), timeout=SECONDS)
     pace = Pace(team.gates)
     # The pass that quick methods share comes before the one that RISE begins with.
     first = [1, 1] if rpc == "Compare" else [1]
@@ -169,7 +169,7 @@ def test_a_caller_who_goes_in_the_middle_ends_the_work_after_its_internal_batch(
     pace.hold_after(held)
     call = CALLS[rpc](team.stubs, MANY)
     pace.wait_until_held(held)
-    waiting = team.send(rise(2, 32))
+    waiting = team.send(rise(2, 16))
     also_going = team.stubs.attribute.future(rise(3, MANY), timeout=SECONDS)
     team.wait_until_queued(2, "paced")
     for one in (call, also_going):
@@ -187,7 +187,7 @@ def test_a_caller_who_goes_in_the_middle_ends_the_work_after_its_internal_batch(
 def test_a_deadline_in_the_middle_ends_the_work_after_its_internal_batch(
     rpc: str, team: TeamServer, pace: Pace
 ) -> None:
-    lone = team.stubs.attribute(rise(2, 32), timeout=SECONDS)
+    lone = team.stubs.attribute(rise(2, 16), timeout=SECONDS)
     pace = Pace(team.gates)
     first = [1, 1] if rpc == "Compare" else [1]
     held = len(first) + 1
@@ -198,7 +198,7 @@ def test_a_deadline_in_the_middle_ends_the_work_after_its_internal_batch(
     else:
         call = team.stubs.attribute.future(rise(1, MANY), timeout=3)
     pace.wait_until_held(held)
-    waiting = team.send(rise(2, 32))
+    waiting = team.send(rise(2, 16))
     team.wait_until_queued(1, "paced")
     error = call.exception(SECONDS)
     assert isinstance(error, grpc.RpcError)
@@ -210,12 +210,12 @@ def test_a_deadline_in_the_middle_ends_the_work_after_its_internal_batch(
 
 
 def test_a_quick_call_is_answered_while_a_long_one_runs(team: TeamServer, pace: Pace) -> None:
-    lone = [team.stubs.attribute(request, timeout=SECONDS) for request in (rise(1, 64), grad_cam(2), rise(3, 16))]
+    lone = [team.stubs.attribute(request, timeout=SECONDS) for request in (rise(1, 32), grad_cam(2), rise(3, 8))]
     pace = Pace(team.gates)
     pace.hold_after(2)
-    long = team.send(rise(1, 64))
+    long = team.send(rise(1, 32))
     pace.wait_until_held(2)
-    other = team.send(rise(3, 16))
+    other = team.send(rise(3, 8))
     team.wait_until_queued(1, "paced")
     quick = team.send(grad_cam(2))
     team.wait_until_queued(2, "paced")
@@ -227,13 +227,13 @@ def test_a_quick_call_is_answered_while_a_long_one_runs(team: TeamServer, pace: 
     pace.let_go()
     assert_same(long.result(SECONDS), lone[0])
     assert_same(other.result(SECONDS), lone[2])
-    assert pace.sizes() == [1, 16, 16, 1, 16, 16, 1, 16]
+    assert pace.sizes() == [1, 8, 8, 1, 8, 8, 1, 8]
 
 
 def test_quick_calls_of_other_models_are_answered_while_a_long_one_runs(team: TeamServer, pace: Pace) -> None:
     lone = team.ask(5)
     pace.hold_after(2)
-    long = team.send(rise(1, 64))
+    long = team.send(rise(1, 32))
     pace.wait_until_held(2)
     quick = team.send(question(5))
     team.wait_until_queued(1)
@@ -245,10 +245,10 @@ def test_quick_calls_of_other_models_are_answered_while_a_long_one_runs(team: Te
 
 
 def test_unloading_a_model_waits_for_its_long_method(team: TeamServer, pace: Pace) -> None:
-    lone = team.stubs.attribute(rise(1, 64), timeout=SECONDS)
+    lone = team.stubs.attribute(rise(1, 32), timeout=SECONDS)
     pace = Pace(team.gates)
     pace.hold_after(2)
-    long = team.send(rise(1, 64))
+    long = team.send(rise(1, 32))
     pace.wait_until_held(2)
     unloading = team.pool.submit(team.stubs.unload_model, UnloadModelRequest(name="models/paced"), timeout=SECONDS)
     try:
@@ -257,12 +257,12 @@ def test_unloading_a_model_waits_for_its_long_method(team: TeamServer, pace: Pac
             lambda: team.stubs.get_model(name, timeout=SECONDS).model.state == ModelState.MODEL_STATE_UNLOADED,
             "new calls to be refused",
         )
-        assert refusal(lambda: team.stubs.attribute(rise(2, 16), timeout=SECONDS)).reason == "MODEL_NOT_LOADED"
+        assert refusal(lambda: team.stubs.attribute(rise(2, 8), timeout=SECONDS)).reason == "MODEL_NOT_LOADED"
         assert not unloading.done()
         pace.let_go()
         assert_same(long.result(SECONDS), lone)
         assert unloading.result(SECONDS).model.state == ModelState.MODEL_STATE_UNLOADED
-        assert pace.sizes() == [1, 16, 16, 16, 16]
+        assert pace.sizes() == [1, 8, 8, 8, 8]
     finally:
         pace.let_go()
         unloading.exception(SECONDS)
@@ -274,10 +274,10 @@ PACED = entry("paced", "paced", gates="{gates}")
 
 def test_a_drain_lets_a_long_method_finish(tmp_path: Path) -> None:
     with team_server(tmp_path, PACED, models="paced") as team:
-        lone = team.stubs.attribute(rise(1, 64), timeout=SECONDS)
+        lone = team.stubs.attribute(rise(1, 32), timeout=SECONDS)
         pace = Pace(team.gates)
         pace.hold_after(2)
-        long = team.send(rise(1, 64))
+        long = team.send(rise(1, 32))
         pace.wait_until_held(2)
         team.process.process.send_signal(signal.SIGTERM)
         wait_until(
@@ -290,7 +290,7 @@ def test_a_drain_lets_a_long_method_finish(tmp_path: Path) -> None:
         pace.let_go()
         assert_same(long.result(SECONDS), lone)
         assert team.process.wait_until_ended(SOON) == 0
-        assert pace.sizes() == [1, 16, 16, 16, 16]
+        assert pace.sizes() == [1, 8, 8, 8, 8]
 
 
 def test_a_drain_ends_a_long_method_when_the_grace_is_over(tmp_path: Path) -> None:
@@ -305,15 +305,15 @@ def test_a_drain_ends_a_long_method_when_the_grace_is_over(tmp_path: Path) -> No
         assert error.code() in {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
         pace.let_go()
         assert team.process.wait_until_ended(SOON) == 0
-        assert pace.sizes() == [1, 16, 16]
+        assert pace.sizes() == [1, 8, 8]
 
 
 def test_a_long_method_is_counted_under_its_name(team: TeamServer, pace: Pace) -> None:
     labels = {"method": "rise", "model": "paced"}
     names = ("convscope_answers_total", "convscope_batch_size_count", "convscope_batch_size_sum")
     before = [team.process.metric(name, **labels) for name in names]
-    assert team.stubs.attribute(rise(1, 48), timeout=SECONDS).attribution.data
+    assert team.stubs.attribute(rise(1, 24), timeout=SECONDS).attribution.data
     wait_until(lambda: team.process.metric(names[0], **labels) == before[0] + 1, "the answer to be counted")
     after = [team.process.metric(name, **labels) for name in names]
     assert [one - other for one, other in zip(after, before, strict=True)] == [1, 1, 1]
-    assert pace.sizes() == [1, 16, 16, 16]
+    assert pace.sizes() == [1, 8, 8, 8]
