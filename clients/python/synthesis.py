@@ -109,10 +109,10 @@ class Synthesis:
         return self._file(WAY)
 
     def __str__(self) -> str:
-        """What was made, with the scores: tabby 31.20, tiger cat 28.44."""
-        return ", ".join(
-            f"{label or self.layer} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)
-        )
+        """What was made, with the scores: tabby 31.20, tiger cat 28.44. A dream's says little: a dream with layer3."""
+        if self.layer:
+            return f"a dream with {self.layer}"
+        return ", ".join(f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True))
 
     def contact_sheet(self) -> PillowImage.Image:
         """All pictures in their own size on one sheet that is about square, each with its label and score."""

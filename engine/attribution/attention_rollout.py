@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from convscope.engine.attribution.evidence import Evidence
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.errors import MethodUnsupported
 
 
-class AttentionRolloutParameters(Parameters):
+class AttentionRolloutParameters(MethodParameters):
     """Parameters of `attention_rollout`."""
 
 

@@ -3,10 +3,10 @@
 from torch import Tensor
 
 from convscope.engine.attribution.evidence import Evidence
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 
 
-class DeconvnetParameters(Parameters):
+class DeconvnetParameters(MethodParameters):
     """Parameters of `deconvnet`."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.evidence import Evidence, Passes
 from convscope.engine.attribution.method import Attribution, Method, PassMethod, ScanMethod
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.attribution.target import Targets
 from convscope.engine.errors import ConvscopeError
 
@@ -17,11 +17,11 @@ class Question:
     """A method and what it is asked of each picture."""
 
     method: Method
-    parameters: Parameters
+    parameters: MethodParameters
     targets: Targets
 
 
-def explain(batch: Batch, method: Method, parameters: Parameters) -> Attribution:
+def explain(batch: Batch, method: Method, parameters: MethodParameters) -> Attribution:
     """Run one method for the batch's own targets."""
     return explain_together(batch, [Question(method, parameters, batch.targets)])[0]
 

@@ -9,14 +9,14 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from convscope.engine.attribution.batch import Batch
-from convscope.engine.attribution.parameters import Color, Parameters
+from convscope.engine.attribution.parameters import Color, MethodParameters
 
 Fill = Literal["zero", "grey", "mean", "blur"]
 # Of the shorter side: what is left is colour without shape.
 BLUR = 1 / 12
 
 
-class FillParameters(Parameters):
+class FillParameters(MethodParameters):
     """Parameters of a method that takes parts of a picture out."""
 
     fill: Fill = "zero"

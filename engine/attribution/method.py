@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.evidence import Evidence, Need
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.attribution.segmentation import Segmentation
 from convscope.engine.attribution.target import Targets
 from convscope.engine.imaging.heatmap import Reduction
@@ -39,7 +39,7 @@ class PassMethod:
 
     function: Callable[[Evidence, Any], Tensor]
     """The values, [N, channels, height, width]."""
-    parameters: type[Parameters]
+    parameters: type[MethodParameters]
     needs: tuple[Need, ...]
     reduction: Reduction = "sum"
 
@@ -63,7 +63,7 @@ class ScanMethod:
     """A method that runs many changed versions of a picture, in batches that the memory sets."""
 
     function: Callable[[Batch, Any], Attribution]
-    parameters: type[Parameters]
+    parameters: type[MethodParameters]
     reduction: Reduction = "sum"
     to_pixels: bool = False
     """Whether it takes gradients by the pixels. They are steep: rounding that turns one ReLU over can be seen."""

@@ -8,7 +8,7 @@ from convscope.engine.attribution.deep_lift import DeepLiftParameters, deep_lift
 from convscope.engine.attribution.integrated_gradients import IntegratedGradientsParameters, integrated_gradients
 from convscope.engine.attribution.method import Method, ScanMethod
 from convscope.engine.attribution.occlusion import OcclusionParameters, occlusion
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.attribution.pass_methods import PASS_METHODS
 from convscope.engine.attribution.rise import RiseParameters, rise
 from convscope.engine.attribution.score_cam import ScoreCamParameters, score_cam
@@ -31,7 +31,7 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def find_method(name: str, parameters: dict[str, Any]) -> tuple[Method, Parameters]:
+def find_method(name: str, parameters: dict[str, Any]) -> tuple[Method, MethodParameters]:
     """A method and its checked parameters. Raises UnknownName, InvalidParameter."""
     if name not in METHODS:
         raise UnknownName("method", name, METHODS, field="method")

@@ -13,14 +13,15 @@ from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.explain import explain
 from convscope.engine.attribution.inner_batches import in_inner_batches
 from convscope.engine.attribution.method import Attribution
-from convscope.engine.attribution.parameters import Parameters, Seed, shown
+from convscope.engine.attribution.parameters import MethodParameters, Seed
 from convscope.engine.attribution.pass_methods import PASS_METHODS
 from convscope.engine.models.layers import LayerMap
+from convscope.engine.parameters import shown
 
 GRADIENT_METHODS = tuple(name for name, method in PASS_METHODS.items() if method.is_gradient)
 
 
-class NoiseParameters(Parameters):
+class NoiseParameters(MethodParameters):
     """Parameters of a method that looks at noisy copies of a picture."""
 
     base_method: str = "gradient"
@@ -53,7 +54,7 @@ class NoiseParameters(Parameters):
     def looks_at(self, layers: LayerMap) -> str:
         return self.of().looks_at(layers)
 
-    def of(self) -> Parameters:
+    def of(self) -> MethodParameters:
         """The parameters of the method that explains each copy."""
         values = {} if self.layer is None else {"layer": self.layer}
         return PASS_METHODS[self.base_method].parameters.parse(values)

@@ -1,10 +1,10 @@
 """What the parameters of every method have in common."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from convscope.engine.errors import InvalidParameter
+from convscope.engine.parameters import Parameters
 
 if TYPE_CHECKING:
     from convscope.engine.models.layers import LayerMap
@@ -12,40 +12,15 @@ if TYPE_CHECKING:
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Parameters(BaseModel):
-    """Frozen and strict: the one place where a method's parameters are checked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @classmethod
-    def parse(cls, values: dict[str, Any]) -> Self:
-        """Check values from a caller. Raises InvalidParameter that names the field."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = str(first["loc"][0])
-            if first["type"] == "extra_forbidden":
-                known = ", ".join(cls.model_fields) or "none"
-                message = f"unknown parameter {field!r}; known: {known}"
-            elif first["msg"].startswith("Input "):
-                message = f"{field} {first['msg'].removeprefix('Input ')}, not {shown(first['input'])}"
-            else:
-                message = f"{field}: {first['msg']}"
-            raise InvalidParameter(message, field=field) from error
+class MethodParameters(Parameters):
+    """Parameters of an attribution method."""
 
     def looks_at(self, layers: "LayerMap") -> str:
         """The layer that the method will look at; empty for none. Raises as LayerMap.spatial()."""
         return ""
 
 
-def shown(value: object) -> str:
-    """A caller's value in a message; of a long one the beginning."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-class LayerParameters(Parameters):
+class LayerParameters(MethodParameters):
     """Parameters of a method that looks at a layer."""
 
     layer: str | None = None

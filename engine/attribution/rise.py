@@ -11,10 +11,10 @@ from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.forward_pass import ForwardPass
 from convscope.engine.attribution.inner_batches import in_inner_batches
 from convscope.engine.attribution.method import Attribution
-from convscope.engine.attribution.parameters import Parameters, Seed
+from convscope.engine.attribution.parameters import MethodParameters, Seed
 
 
-class RiseParameters(Parameters):
+class RiseParameters(MethodParameters):
     """Parameters of `rise`."""
 
     masks: int = Field(default=1000, ge=1, le=100_000)

@@ -3,10 +3,10 @@
 from torch import Tensor
 
 from convscope.engine.attribution.evidence import Evidence
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 
 
-class SaliencyParameters(Parameters):
+class SaliencyParameters(MethodParameters):
     """Parameters of `saliency`."""
 
     abs: bool = True

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.explain import explain
 from convscope.engine.attribution.method import Attribution
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.attribution.pass_methods import PASS_METHODS
 from convscope.engine.attribution.segmentation import Outline, Segmentation
 from convscope.engine.imaging.box import heatmap_box, mask_box
@@ -27,7 +27,7 @@ SIMPLIFICATION = 1.0
 cv2.setNumThreads(1)
 
 
-class SegmentParameters(Parameters):
+class SegmentParameters(MethodParameters):
     """Parameters of `segment`."""
 
     map: str = "saliency"
@@ -59,7 +59,7 @@ class SegmentParameters(Parameters):
     def looks_at(self, layers: LayerMap) -> str:
         return self.of().looks_at(layers)
 
-    def of(self) -> Parameters:
+    def of(self) -> MethodParameters:
         """The parameters of the map. Raises InvalidParameter (field `layer`)."""
         values = {} if self.layer is None else {"layer": self.layer}
         return PASS_METHODS[self.map].parameters.parse(values)

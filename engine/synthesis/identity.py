@@ -5,8 +5,8 @@ from typing import Any
 
 from PIL import Image
 
-from convscope.engine.attribution.parameters import Parameters
 from convscope.engine.models.model import Model
+from convscope.engine.parameters import Parameters
 
 
 def identity(kind: str, model: Model, parameters: Parameters, **others: Any) -> dict[str, Any]:

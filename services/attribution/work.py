@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convscope.engine.attribution.batch import Progress, unwatched
 from convscope.engine.attribution.method import Method, PassMethod
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.attribution.segmentation import Segmentation
 from convscope.engine.attribution.target import Target, Targets
 from convscope.engine.models.model import Model
@@ -25,7 +25,7 @@ class Ask:
 
     method_name: str
     method: Method
-    parameters: Parameters
+    parameters: MethodParameters
     layer: str = ""
     """The layer that it looks at; empty for none."""
 

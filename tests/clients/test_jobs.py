@@ -522,7 +522,7 @@ def test_the_result_waits_for_the_end_and_has_everything(client: Client, jobs: J
 def test_a_dream_says_what_it_was_dreamt_with(client: Client, jobs: JobStandIn) -> None:
     jobs.work = jobs.run
     made = client.deep_dream(b"a picture", model=MODEL, layer="layer3").result(20)
-    assert (made.targets, made.labels, made.layer, str(made)) == ((), ("",), "layer3", "layer3 20.00")
+    assert (made.targets, made.labels, made.layer, str(made)) == ((), ("",), "layer3", "a dream with layer3")
     assert (len(made.images), made.values.shape) == (1, (1, HEIGHT, WIDTH, 3))
 
 

@@ -141,7 +141,7 @@ def test_the_output_says_what_is_written(convscope: Run, jobs: JobStandIn, folde
 
 def test_dream_writes_beside_the_photograph(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
     line = output(convscope("dream", "cat.png"))
-    assert line == "jobs/0001: layer2 20.00 -> cat.dream.png\n"
+    assert line == "jobs/0001: a dream with layer2 -> cat.dream.png\n"
     with Image.open(folder / "cat.dream.png") as picture:
         assert picture.size == (WIDTH, HEIGHT)
     assert jobs.requests[0].image.encoded == (folder / "cat.png").read_bytes()
@@ -152,7 +152,7 @@ def test_dream_passes_on_all_options(convscope: Run, jobs: JobStandIn, folder: P
         "--layer layer3 --channel 3 --channel 5 --guide cat.png --steps 2 --octaves 3 --octave-scale 1.5 "
         "--step-size 1 --jitter 0 --size 64 --seed 4 --priority 0 -o dream.npy"
     )
-    assert output(convscope("dream", "cat.png", *options.split())) == "jobs/0001: layer3 20.00 -> dream.npy\n"
+    assert output(convscope("dream", "cat.png", *options.split())) == "jobs/0001: a dream with layer3 -> dream.npy\n"
     (request,) = jobs.requests
     assert (request.layer, list(request.channels)) == ("layer3", [3, 5])
     assert request.guide.encoded == (folder / "cat.png").read_bytes()
@@ -169,7 +169,7 @@ def test_detach_prints_the_name_and_leaves_the_job_to_itself(convscope: Run, job
     jobs.run("jobs/0001")
     assert output(convscope("jobs", "result", "0001", "-o", "a.png")) == "jobs/0001: tabby 20.00 -> a.png\n"
     jobs.run("jobs/0002")
-    assert output(convscope("jobs", "result", "jobs/0002")) == "jobs/0002: layer2 20.00 -> 0002.png\n"
+    assert output(convscope("jobs", "result", "jobs/0002")) == "jobs/0002: a dream with layer2 -> 0002.png\n"
     assert sorted(path.name for path in folder.iterdir()) == ["0002.png", "a.png", "cat.png"]
 
 

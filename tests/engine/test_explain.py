@@ -14,7 +14,7 @@ from convscope.engine.attribution.batch import Batch
 from convscope.engine.attribution.explain import Question, explain, explain_together
 from convscope.engine.attribution.method import Attribution, ScanMethod
 from convscope.engine.attribution.methods import find_method
-from convscope.engine.attribution.parameters import Parameters
+from convscope.engine.attribution.parameters import MethodParameters
 from convscope.engine.attribution.pass_methods import PASS_METHODS
 from convscope.engine.attribution.target import ClassTarget, Target, Targets, UnitTarget
 from convscope.engine.errors import ConvscopeError, InvalidInput, MethodUnsupported
@@ -167,14 +167,14 @@ def test_layers_side_by_side_of_which_none_depends_on_the_other_share_a_pass(ima
 def test_a_scan_method_among_them_has_its_own_targets(images: Tensor) -> None:
     seen: list[Targets] = []
 
-    def scan(batch: Batch, parameters: Parameters) -> Attribution:
+    def scan(batch: Batch, parameters: MethodParameters) -> Attribution:
         seen.append(batch.targets)
         return explain(batch, *find_method("saliency", {}))
 
     network = Branches()
     mine, other = (Targets((ClassTarget((index,)),) * 2) for index in (3, 1))
     questions = [
-        Question(ScanMethod(scan, Parameters), Parameters(), mine),
+        Question(ScanMethod(scan, MethodParameters), MethodParameters(), mine),
         Question(*find_method("gradient", {}), other),
     ]
     scanned, passed = explain_together(Batch(network, images, other), questions)

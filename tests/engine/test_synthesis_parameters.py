@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from convscope.engine.attribution.parameters import Parameters
 from convscope.engine.errors import InvalidParameter
+from convscope.engine.parameters import Parameters
 from convscope.engine.synthesis.parameters import ClassVisualizationParameters, DeepDreamParameters
 
 BAD: list[tuple[type[Parameters], str, Any]] = [

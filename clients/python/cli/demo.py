@@ -42,7 +42,7 @@ def demo(
         for job, name in ((made, f"{DREAMT_OF}.class.png"), (dreamt, f"{photographs()[-1].stem}.dream.png")):
             synthesis = job.result(timeout=JOB_SECONDS, parts=("images",))
             synthesis.save(output / name)
-            print(f"  {job.info().kind}: {output / name}, score {synthesis.scores[0]:.1f}")
+            print(f"  {synthesis} -> {output / name}")
     titles = ("photograph", *METHODS)
     sheet = output / "contact_sheet.png"
     contact_sheet(rows, titles).save(sheet)
