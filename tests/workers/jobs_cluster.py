@@ -54,10 +54,18 @@ class WorkerProcess(ServerProcess):
 
     @property
     def child(self) -> int:
-        """Process id of the child that takes the jobs."""
+        """Process id of the child that takes the jobs; of one that has died that of its successor, which comes."""
+        return wait_until(self._living_child, "a living child")
+
+    def _living_child(self) -> int | None:
         pid = self.process.pid
-        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(child)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        try:
+            # The parent takes seconds to notice that one has died.
+            living = [child for child in children if " Z " not in Path(f"/proc/{child}/stat").read_text()]
+        except FileNotFoundError:  # it has just noticed
+            return None
+        return int(living[0]) if len(living) == 1 else None
 
 
 class Store:
