@@ -1,16 +1,11 @@
 """Long work through a local cluster: how soon it begins, what the service adds to the loop, how soon it goes on."""
 
-import json
 import os
 import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +14,12 @@ import torch
 
 from benchmarks.machine import THREADS
 from convscope.client import Client, Progress
+from convscope.client.cli.demo import MODEL, local_cluster
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.synthesis.class_visualization import class_visualization
 from convscope.engine.synthesis.parameters import ClassVisualizationParameters
 from convscope.services.common.jobs.artifacts import Artifacts
-from convscope.services.common.jobs.events import Event, events_after
+from convscope.services.common.jobs.events import events_after
 from convscope.services.common.jobs.job import NewJob
 from convscope.services.common.jobs.job import Progress as Step
 from convscope.services.common.jobs.kinds import VISUALIZE_CLASS
@@ -34,48 +30,27 @@ from convscope.workers.job_run import JobRun
 from convscope.workers.settings import WorkerSettings
 from convscope.workers.warm_models import WarmModels
 
-MODEL, TARGET = "efficientnet_lite0", 281
+TARGET = 281
 JOBS, STEPS, ROUNDS, KILLS, CLASSES = 30, 300, 5, 20, 8
 
 
 def run() -> None:
-    with cluster(concurrency=1, threads=THREADS) as (client, store):
+    with local_cluster(concurrency=1, threads=THREADS) as addresses, Client.connect(addresses["server"]) as client:
         make(client, steps=2)  # loads the model
         print("| submit, model warm | median | worst | at most |\n|---|---|---|---|")
         print(_latencies(client), flush=True)
         print("\n| what | ratio | at most |\n|---|---|---|")
-        print(_overhead(url_of(store)), flush=True)
+        print(_overhead(addresses["store"]), flush=True)
         print(_batch(client), flush=True)
-    with cluster(concurrency=2, threads=1) as (client, store):
+    with (
+        local_cluster(concurrency=2, threads=1) as addresses,
+        Client.connect(addresses["server"]) as client,
+        redis.Redis.from_url(addresses["store"]) as store,
+    ):
         for _ in range(2):
             make(client, steps=2)
         print(f"\n| kill -9 of the child, {KILLS} times | median, s | worst, s | at most |\n|---|---|---|---|")
         print(_recovery(client, store), flush=True)
-
-
-@contextmanager
-def cluster(**settings: int) -> Iterator[tuple[Client, "redis.Redis"]]:
-    """`convscope up` in a folder that is thrown away."""
-    environment = os.environ | {f"CONVSCOPE_{name.upper()}": str(value) for name, value in settings.items()}
-    with tempfile.TemporaryDirectory(prefix="convscope-jobs-") as folder:
-        command = [sys.executable, "-m", "convscope.services.local", "--data-dir", folder, "--port", "0"]
-        process = subprocess.Popen([*command, "--models", MODEL], env=environment, stderr=subprocess.DEVNULL)
-        try:
-            addresses = Path(folder) / "cluster.json"
-            while not addresses.exists():
-                time.sleep(0.1)
-            found = json.loads(addresses.read_text(encoding="utf-8"))
-            with Client.connect(found["server"]) as client, redis.Redis.from_url(found["store"]) as store:
-                yield client, store
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def url_of(store: "redis.Redis") -> str:
-    """Where a store listens."""
-    options = store.connection_pool.connection_kwargs
-    return f"redis://{options['host']}:{options['port']}/{options['db']}"
 
 
 def make(client: Client, *, steps: int, target: int | list[int] = TARGET) -> float:
@@ -129,7 +104,7 @@ def _overhead(redis_url: str) -> str:
             assert lease is not None
             lease = replace(lease, kind=VISUALIZE_CLASS)
             JobRun(lease, records=records, artifacts=artifacts, models=models, leaving=Flag(), settings=settings)()
-            steps = [event.time for event in all_events(store, new.id) if isinstance(event.what, Step)]
+            steps = [event.time for event in events_after(store, new.id, 0) if isinstance(event.what, Step)]
             return steps[-1] - steps[0]
 
         bare()
@@ -137,13 +112,6 @@ def _overhead(redis_url: str) -> str:
         times = [(bare(), served()) for _ in range(ROUNDS)]
     ratio = statistics.median(after for _, after in times) / statistics.median(before for before, _ in times)
     return f"| a job's loop with progress, previews and checkpoints, over the bare loop | **{ratio:.3f}** | 1.05 |"
-
-
-def all_events(store: "redis.Redis", id: str) -> list[Event]:
-    found: list[Event] = []
-    while page := events_after(store, id, found[-1].number if found else 0):
-        found += page
-    return found
 
 
 def _batch(client: Client) -> str:

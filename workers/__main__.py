@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from convscope.services.common.logs import configure_logs
+from convscope.services.common.settings import fault
 from convscope.workers.settings import WorkerSettings
 from convscope.workers.worker import Worker
 
@@ -17,9 +18,8 @@ def main() -> int:
     try:
         settings = CliApp.run(WorkerSettings)
     except ValidationError as error:
-        first = error.errors()[0]
         configure_logs("console")
-        log.error("cannot start", error=f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        log.error("cannot start", error=fault(error))
         return 1
     configure_logs(settings.log_format)
     return Worker(settings).run()

@@ -1,24 +1,23 @@
 """What lives in a child of the worker, from its start to its end."""
 
-import ctypes
 import os
 import signal
 import socket
-import sys
 
 import redis
 import structlog
 
 from convscope.services.common.jobs.artifacts import Artifacts
+from convscope.services.common.jobs.job import Lease
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.logs import configure_logs
+from convscope.services.common.parent_death import on_parent_death
 from convscope.services.common.store import connect
 from convscope.workers.flag import Flag
 from convscope.workers.settings import WorkerSettings
 
 log = structlog.get_logger()
-PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -32,16 +31,18 @@ class Child:
         from convscope.engine.models.catalogue import BUILT_IN, Catalogue
         from convscope.engine.models.model import Model
         from convscope.services.common.cards import publish_card
+        from convscope.workers.job_run import JobRun
         from convscope.workers.warm_models import WarmModels
 
-        _die_with_parent()
+        # It would go on with its job, but nobody could stop it any more.
+        on_parent_death(signal.SIGKILL)
         configure_logs(settings.log_format)
         torch.set_num_threads(settings.threads_each)
         self._settings = settings
         self._leaving = leaving
         self._store = connect(settings.redis_url)
         self._records = JobRecords(self._store, KINDS)
-        self._artifacts = Artifacts(settings.artifacts_url)
+        artifacts = Artifacts(settings.artifacts_url)
         self._owner = f"{socket.gethostname()}-{os.getpid()}"
 
         def publish(model: Model) -> None:
@@ -50,32 +51,24 @@ class Child:
             except redis.RedisError as error:
                 log.warning("the store is away", error=str(error))
 
-        self._models = WarmModels(
+        models = WarmModels(
             Catalogue.read(settings.catalogue or BUILT_IN), settings.device_of(place), settings.model_memory, publish
         )
         for name in settings.models:
-            self._models.get(name)
+            models.get(name)
+
+        def carry_out(lease: Lease) -> None:
+            JobRun(
+                lease, records=self._records, artifacts=artifacts, models=models, leaving=leaving, settings=settings
+            )()
+
+        self._carry_out = carry_out
         log.info("takes jobs", worker=self._owner)
 
     def work(self, kind: str) -> None:
         """Take the next job of a kind, if there is one, and carry it out."""
-        from convscope.workers.job_run import JobRun
-
         if self._leaving:
             return
         lease = self._records.claim(kind, self._owner, self._settings.lease_seconds)
         if lease is not None:
-            JobRun(
-                lease,
-                records=self._records,
-                artifacts=self._artifacts,
-                models=self._models,
-                leaving=self._leaving,
-                settings=self._settings,
-            )()
-
-
-def _die_with_parent() -> None:
-    """A child whose parent was killed would go on with its job, but nobody could stop it any more (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            self._carry_out(lease)

@@ -5,27 +5,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from convscope.services.common.jobs.kinds import KINDS
-from convscope.services.common.jobs.places import artifacts_default
+from convscope.services.common.places import artifacts_default
+from convscope.services.common.settings import Settings
 
 GIB = 1 << 30
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(Settings):
     """Settings of a worker: environment variables CONVSCOPE_*, or options."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CONVSCOPE_",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        cli_prog_name="convscope worker",
-    )
+    model_config = SettingsConfigDict(cli_prog_name="convscope worker")
 
     redis_url: Annotated[str, Field(min_length=1)] = "redis://127.0.0.1:6379/0"
     """The store, redis://host:port/db."""

@@ -14,7 +14,7 @@ from convscope.engine.errors import ConvscopeError
 from convscope.services.common.logs import configure_logs
 from convscope.services.common.metrics import serve_metrics
 from convscope.services.common.server import Server, stop_on_signals
-from convscope.services.common.settings import ServerSettings
+from convscope.services.common.settings import ServerSettings, fault
 
 log = structlog.get_logger()
 WATCH_SECONDS = 0.5
@@ -50,9 +50,8 @@ def run(kind: type[ServerSettings], *parts: type[Part]) -> int:
     try:
         settings = CliApp.run(kind)
     except ValidationError as error:
-        first = error.errors()[0]
         configure_logs("json" if os.environ.get("CONVSCOPE_LOG_FORMAT") == "json" else "console")
-        log.error("cannot start", error=f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg']}")
+        log.error("cannot start", error=fault(error))
         return 1
     configure_logs(settings.log_format)
     stop, failed = stop_on_signals(), threading.Event()

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class ServerSettings(BaseSettings):
-    """Settings of every server."""
+class Settings(BaseSettings):
+    """How every program of ours is told things."""
 
     model_config = SettingsConfigDict(
         env_prefix="CONVSCOPE_",
@@ -20,6 +20,16 @@ class ServerSettings(BaseSettings):
         extra="ignore",
         use_attribute_docstrings=True,
     )
+
+
+def fault(error: ValidationError) -> str:
+    """The first thing that is wrong with settings, with the setting's name."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'settings'}: {first['msg'].removeprefix('Value error, ')}"
+
+
+class ServerSettings(Settings):
+    """Settings of every server."""
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for every interface."""

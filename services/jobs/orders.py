@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -103,7 +103,7 @@ def _model(resource: str) -> str:
     return name
 
 
-def _given(request: Message, names: Sequence[str] | Any) -> dict[str, Any]:
+def _given(request: Message, names: Iterable[str]) -> dict[str, Any]:
     """The parameters that the request sets; the others keep their defaults."""
     optional = {one.name for one in request.DESCRIPTOR.fields if one.has_presence and one.message_type is None}
     return {name: getattr(request, name) for name in names if name in optional and request.HasField(name)}

@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
-from convscope.services.common.jobs.places import artifacts_default
+from convscope.services.common.places import artifacts_default
 from convscope.services.common.settings import Port, ServerSettings
 
 DAY = 24 * 3600.0

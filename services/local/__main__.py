@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from convscope.services.common.server import stop_on_signals
+from convscope.services.common.settings import fault
 from convscope.services.local.cluster import Cluster, ClusterError, running, write_addresses
 from convscope.services.local.settings import LocalSettings
 
@@ -14,8 +15,7 @@ def main() -> int:
     try:
         settings = CliApp.run(LocalSettings)
     except ValidationError as error:
-        first = error.errors()[0]
-        say(f"error: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        say(f"error: {fault(error)}")
         return 1
     stop = stop_on_signals()
     try:

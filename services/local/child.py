@@ -1,6 +1,5 @@
 """A process of the cluster."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -8,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+from convscope.services.common.parent_death import on_parent_death
 
 
 class Child:
@@ -26,7 +25,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
 
     @property
@@ -50,9 +49,5 @@ class Child:
         return "\n".join(lines[-count:])
 
 
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_parent() -> None:
-    assert _libc is not None
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_parent() -> None:
+    on_parent_death(signal.SIGTERM)

@@ -4,25 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from convscope.services.common.jobs.places import data_default
-from convscope.services.common.settings import Port
+from convscope.services.common.places import data_default
+from convscope.services.common.settings import Port, Settings
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(Settings):
     """Settings of a local cluster: environment variables CONVSCOPE_*, or options. Its servers read the same
     environment, so that everything they can be told is told there."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CONVSCOPE_",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        extra="ignore",
-        use_attribute_docstrings=True,
-        cli_prog_name="convscope up",
-    )
+    model_config = SettingsConfigDict(cli_prog_name="convscope up")
 
     data_dir: Path = Field(default_factory=data_default)
     """Folder of the store's data, of the jobs' files and of the logs."""

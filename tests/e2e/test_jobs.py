@@ -150,7 +150,8 @@ def test_the_command_line_makes_watches_and_deletes(server: str, tmp_path: Path,
     convscope("jobs", "result", name, "-o", "dream.png")
     with Image.open(tmp_path / "dream.png") as picture:
         assert max(picture.size) == 150
-    assert name.removeprefix("jobs/")[:8] in convscope("jobs", "list", "--json")
+    assert name in convscope("jobs", "list"), "whole, for the next command"
+    assert name in convscope("jobs", "list", "--json")
     convscope("jobs", "cancel", name)  # of one that has ended nothing changes
     convscope("jobs", "delete", name)
     assert name not in convscope("jobs", "list", "--json")

@@ -171,10 +171,7 @@ class JobsCluster:
 
     def events(self, id: str) -> list[Event]:
         """All that are kept, from the first."""
-        found: list[Event] = []
-        while page := events_after(self.redis, id, found[-1].number if found else 0):
-            found += page
-        return found
+        return events_after(self.redis, id, 0)
 
     def states(self, id: str) -> list[State]:
         return [event.what.state for event in self.events(id) if isinstance(event.what, StateChange)]

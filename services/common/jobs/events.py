@@ -54,15 +54,23 @@ def follow(store: redis.Redis, id: str, after: int, going_on: Callable[[], None]
     """
     while not _over(store, id, after):
         going_on()
-        for event in events_after(store, id, after, block=BLOCK_SECONDS):
+        for event in _page(store, id, after, block=BLOCK_SECONDS):
             yield event
             if event.last:
                 return
             after = event.number
 
 
-def events_after(store: redis.Redis, id: str, after: int, *, block: float | None = None) -> list[Event]:
-    """Those that are there, a page at most; where there are none, the first within `block` seconds."""
+def events_after(store: redis.Redis, id: str, after: int) -> list[Event]:
+    """All that have happened by now."""
+    found: list[Event] = []
+    while page := _page(store, id, found[-1].number if found else after):
+        found += page
+    return found
+
+
+def _page(store: redis.Redis, id: str, after: int, *, block: float | None = None) -> list[Event]:
+    """The next ones, PAGE at most; where there are none, the first within `block` seconds."""
     wait = None if block is None else int(block * 1000)
     found: Any = store.xread({f"convscope:events:{id}": f"{after}-0"}, count=PAGE, block=wait)
     return [_read(int(number.partition(b"-")[0]), fields) for _, rows in found or () for number, fields in rows]
