@@ -1,5 +1,6 @@
 """What all tests share: one server with EfficientNet-Lite0 and ResNet-18, and real photographs."""
 
+import signal
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +27,12 @@ seed = 1
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    # A shell starts what it runs in the background with Ctrl-C ignored, and so would be every process that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
