@@ -71,9 +71,10 @@ class Watch:
 
 
 @contextmanager
-def calling(address: str) -> Iterator[Stubs]:
-    """Stubs on a channel of their own, closed afterwards."""
+def calling(address: str, *more: tuple[str, int]) -> Iterator[Stubs]:
+    """Stubs on a channel of their own, closed afterwards. more: options of the channel."""
     options = [
+        *more,
         ("grpc.enable_retries", 0),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.initial_reconnect_backoff_ms", 100),

@@ -14,7 +14,7 @@ from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeStre
 from convscope.v1.image_pb2 import Image
 from convscope.v1.method_pb2 import Method
 from tests.processes import ServerProcess, wait_until
-from tests.services.calls import SECONDS, Refusal, Stubs, refusal
+from tests.services.calls import SECONDS, Refusal, Stubs, calling, refusal
 from tests.services.held import TeamServer, assert_same, cursed, entry, question, team_server
 from tests.services.pictures import noise, to_file
 
@@ -184,31 +184,33 @@ def test_a_caller_that_reads_nothing_and_goes_leaves_nothing_behind(team: TeamSe
     assert_same(team.ask(1), lone)
 
 
-def test_a_caller_that_does_not_read_is_not_worked_for_without_end(stubs: Stubs, server: ServerProcess) -> None:
+def test_a_caller_that_does_not_read_is_not_worked_for_without_end(server: ServerProcess) -> None:
     image = Image(encoded=to_file(noise(32, 32)))
     shallow = Method(grad_cam={"layer": "layer1"})
     request = AttributeRequest(model="models/resnet18_seeded", image=image, method=shallow, heatmap=True)
     count = 120
     requests = (AttributeStreamRequest(id=str(number), request=request) for number in range(count))
-    asked_beside = 0
     before = server.metric("convscope_answers_total")
-    stream = stubs.attribute_stream(requests, timeout=SECONDS)
+    # Left alone, gRPC widens a connection's window by what it has seen of its bandwidth, up to all of these answers.
+    with calling(server.address, ("grpc.http2.bdp_probe", 0)) as reader, calling(server.address) as beside:
+        asked_beside = 0
+        stream = reader.attribute_stream(requests, timeout=SECONDS)
 
-    def unread() -> float:
-        return server.metric("convscope_answers_total") - before - asked_beside
+        def unread() -> float:
+            return server.metric("convscope_answers_total") - before - asked_beside
 
-    def stands_still() -> bool:
-        """Whether none of the stream's answers is made while twenty other calls are answered."""
-        nonlocal asked_beside
-        seen = unread()
-        for _ in range(20):
-            stubs.attribute(request, timeout=SECONDS)
-            asked_beside += 1
-        return unread() == seen
+        def stands_still() -> bool:
+            """Whether none of the stream's answers is made while twenty other calls are answered."""
+            nonlocal asked_beside
+            seen = unread()
+            for _ in range(20):
+                beside.attribute(request, timeout=SECONDS)
+                asked_beside += 1
+            return unread() == seen
 
-    wait_until(stands_still, "the server to wait for its reader", timeout=SECONDS)
-    made = unread()
-    assert len(list(stream)) == count
+        wait_until(stands_still, "the server to wait for its reader", timeout=SECONDS)
+        made = unread()
+        assert len(list(stream)) == count
     # The requests that are in work at once, and what fits into the windows of the connection.
     assert made < 80, "answers that nobody reads pile up in the server"
 
