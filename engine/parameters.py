@@ -19,14 +19,17 @@ class Parameters(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            field = str(first["loc"][0])
+            # What two fields together get wrong has no place of its own, but names one.
+            field = str(first["loc"][0]) if first["loc"] else str(first["ctx"]["field"])
             if first["type"] == "extra_forbidden":
                 known = ", ".join(cls.model_fields) or "none"
                 message = f"unknown parameter {field!r}; known: {known}"
             elif first["msg"].startswith("Input "):
                 message = f"{field} {first['msg'].removeprefix('Input ')}, not {shown(first['input'])}"
-            else:
+            elif first["loc"]:
                 message = f"{field}: {first['msg']}"
+            else:
+                message = first["msg"]
             raise InvalidParameter(message, field=field) from error
 
 

@@ -1,43 +1,251 @@
 """The parameters of every kind of synthesis, checked in one place. Needs no torch."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from convscope.engine.parameters import Parameters
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0)]
-Jitter = Annotated[int, Field(ge=0, le=256)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Sigma = Annotated[float, Field(ge=0, le=32)]
+Pixels = Annotated[int, Field(ge=0, le=256)]
+Side = Annotated[int, Field(ge=32, le=4096)]
+FromTo = Annotated[
+    tuple[NotNegative, NotNegative], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+]
 
 
-class ClassVisualizationParameters(Parameters):
-    """Of class_visualization(). parse() raises InvalidParameter that names the field.
+class Stage(Parameters):
+    """A part of a synthesis at one size of the picture."""
 
-    The defaults show most of a class on EfficientNet-Lite0. `normalized` makes them fit networks with other gradients,
-    and gets away from the mean picture, where many classes have almost none.
+    share: Annotated[float, Field(gt=0)] = 1.0
+    """Of all steps, against the other stages' shares."""
+    scale: Annotated[float, Field(gt=0, le=8)] = 1.0
+    """Side of the picture over the size of the synthesis."""
+    step: FromTo = (1.0, 1.0)
+    """Factor of step_size at the stage's first and last step, and evenly between."""
+    blur: FromTo = (1.0, 1.0)
+    """Factor of blur, likewise."""
+    layer: str = ""
+    """Where the paper ascends a classifier inside its network: that one's name. A network without it has its own."""
+
+
+class SynthesisParameters(Parameters):
+    """What a recipe sets, and a caller may override. parse() raises InvalidParameter that names the field.
+
+    Lengths in pixels' values are grey levels, 0 to 255, as the papers' networks took them.
     """
 
-    steps: int = Field(default=200, ge=1, le=100_000)
-    """Steps of gradient ascent."""
-    step_size: Positive = 6.0
-    """How far a step goes: what the velocity is multiplied by, in units of the model's input. Where `normalized`, the
-    Euclidean length of a step without momentum."""
-    l2: float = Field(default=3e-3, ge=0)
-    """Lambda: the weight of the squared norm of the picture, in units of the model's input."""
-    momentum: float = Field(default=0.5, ge=0, lt=1)
-    """Part of a step's velocity that the next one keeps."""
-    jitter: Jitter = 32
-    """The picture is rolled by up to so many pixels before each step; 0 for the paper's own way."""
-    blur: float = Field(default=1.0, ge=0, le=32)
-    """Standard deviation of the Gaussian that smooths each gradient, pixels; 0 for the paper's own way."""
-    normalized: bool = True
-    """Whether each gradient is divided by its norm; False for the paper's own way."""
-    noise: float = Field(default=0.0, ge=0)
-    """Standard deviation of the noise that the pictures start from, in units of the model's input; 0: zeros."""
+    # What is moved
+    parameterization: Literal["pixels", "fourier", "cppn"] = "pixels"
+    """pixels: grey levels about the mean picture. fourier: a spectrum scaled by 1/frequency, with decorrelated colours
+    (Olah et al. 2017). cppn: the weights of a small network from coordinates to colours."""
+    size: Side | None = None
+    """Side of the picture, where a stage does not scale it; None: the model's own height and width."""
+    noise: NotNegative = 0.0
+    """Standard deviation of what it starts from: grey levels; of a spectrum or of weights their own unit."""
+    brightness: Annotated[float, Field(ge=0, le=255)] | None = None
+    """Grey level that the noise is about; None: the mean picture."""
+    bounded: bool = False
+    """Whether pixels are kept within 0 to 255 after each step."""
+
+    # What is ascended
+    output: Literal["score", "log_probability", "probability"] = "score"
+    """Of a class; a unit has its value alone."""
+    copies: Annotated[int, Field(ge=1, le=16)] = 1
+    """Pictures for each target; they differ where `diversity` or evolution makes them."""
+    diversity: NotNegative = 0.0
+    """Weight of what keeps the copies apart: the negative similarity of their Gram matrices."""
+
+    # The way uphill
+    optimizer: Literal["gradient_ascent", "adam", "lbfgs", "evolution"] = "gradient_ascent"
+    """How the gradient becomes a step: with momentum; Kingma & Ba 2015; a limited-memory BFGS direction; or without a
+    gradient, by keeping the best of mutated children."""
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Steps of the optimizer, of all stages together; of evolution generations."""
+    step_size: Positive = 1.0
+    """How far a step goes. Grey levels where the gradient is normalized by mean_abs; their Euclidean norm by norm;
+    else the gradient's factor. Of adam its rate; of lbfgs the factor of its direction; of evolution the mutation's
+    strength."""
+    final_step_size: NotNegative | None = None
+    """step_size at the last step, and evenly between; None: the same throughout."""
+    momentum: Share = 0.0
+    """Part of a step's velocity that the next one keeps, of gradient_ascent."""
+    population: Annotated[int, Field(ge=1, le=256)] = 8
+    """Children in each generation of evolution."""
+    normalization: Literal["none", "norm", "mean_abs"] = "none"
+    """Divides each picture's gradient by its Euclidean norm, or by the mean of its absolute values."""
+    gradient_blur: Sigma = 0.0
+    """Standard deviation of the Gaussian that smooths the gradient, pixels."""
+    laplacian_levels: Annotated[int, Field(ge=0, le=8)] = 0
+    """The gradient is split into so many levels of a Laplacian pyramid, each divided by its RMS; 0: not."""
+    redirected_relu_steps: Annotated[int, Field(ge=0, le=1000)] = 0
+    """First steps in which a dead ReLU passes gradients that would wake it."""
+
+    # What the network sees
+    pad: Pixels = 0
+    """Pixels of grey round the picture."""
+    jitter: Pixels = 0
+    """The picture is shifted by up to so many pixels before each step."""
+    scaling: Share = 0.0
+    """It is scaled by 1 plus or minus so much at most."""
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """It is turned by up to so many degrees, either way."""
+    jitter_after: Pixels = 0
+    """It is shifted again by up to so many pixels."""
+    window: bool = False
+    """Whether of a picture larger than the model's input a random window of its size is seen; else the whole."""
+
+    # What holds it back
+    l2: NotNegative = 0.0
+    """Weight of the squared norm: the sum of x^2, x in grey levels about the mean."""
+    alpha: Annotated[float, Field(ge=1, le=12)] = 6.0
+    """Exponent of the alpha-norm: the sum of |x|^alpha, x in grey levels about the mean."""
+    alpha_weight: NotNegative = 0.0
+    """Its weight."""
+    tv_beta: Annotated[float, Field(ge=1, le=4)] = 2.0
+    """Exponent of the total variation: the sum of (dx^2 + dy^2)^(beta/2) of grey levels, each colour by itself."""
+    tv_weight: NotNegative = 0.0
+    """Its weight."""
+
+    # What is done to the picture between steps
+    decay: Share = 0.0
+    """Part of it that each step takes off."""
+    fixed_norm: NotNegative = 0.0
+    """Root mean square to which it is scaled after each step, grey levels about the mean; 0: not."""
+    blur: Sigma = 0.0
+    """Standard deviation of a Gaussian over the picture, pixels."""
+    final_blur: Sigma | None = None
+    """blur at the last step, and evenly between; None: the same throughout."""
+    blur_every: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Steps from one blur to the next."""
+    bilateral: Annotated[int, Field(ge=0, le=15)] = 0
+    """Width of a bilateral filter over the picture, pixels, odd; 0: none."""
+    bilateral_color: Positive = 25.0
+    """Its standard deviation between colours, grey levels."""
+    bilateral_space: Positive = 110.0
+    """Its standard deviation between places, pixels."""
+    median: Annotated[int, Field(ge=0, le=15)] = 0
+    """Width of a median filter over the picture, pixels, odd; 0: none."""
+    drop_norm: Share = 0.0
+    """Part of the pixels, those of the smallest norm, that is set to the mean after each step."""
+    drop_contribution: Share = 0.0
+    """The same of those that contribute least: |x dS/dx|, summed over colours."""
+
+    stages: Annotated[
+        tuple[Stage, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+    ] = ()
+    """One after the other; none: one stage."""
     seed: Seed = 0
-    """Of the noise and of the jitter."""
+    """Of all that is random."""
+
+    @field_validator("bilateral", "median")
+    @classmethod
+    def _odd(cls, width: int) -> int:
+        if width and width % 2 == 0:
+            raise PydanticCustomError("even", "{width} is even; a filter's width is odd", {"width": width})
+        return width
+
+    @field_validator("stages")
+    @classmethod
+    def _few(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if len(stages) > 16:
+            raise PydanticCustomError("many", "{number} stages; at most 16 are accepted", {"number": len(stages)})
+        return stages
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        for name, others in self._contradictions():
+            for other in others:
+                if getattr(self, other) != type(self).model_fields[other].default:
+                    kind, values = "contradiction", {"field": other, "other": name, "value": getattr(self, name)}
+                    raise PydanticCustomError(kind, "{field} does not go with {other} {value}", values)
+        if self.diversity and self.copies == 1:
+            values = {"field": "diversity"}
+            raise PydanticCustomError("contradiction", "{field} needs several copies", values)
+        return self
+
+    def _contradictions(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Values in force, each with the fields that mean nothing beside it."""
+        found = []
+        if self.parameterization != "pixels":
+            found.append(("parameterization", OF_PIXELS))
+        if self.optimizer == "evolution":
+            found.append(("optimizer", OF_GRADIENTS))
+        if self.optimizer in {"adam", "lbfgs"}:
+            found.append(("optimizer", ("momentum",)))
+        return found
+
+    def start_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the picture that a synthesis starts with, for a model of that input."""
+        scale = self.schedule()[0].scale
+        sides = (height, width) if self.size is None else (self.size, self.size)
+        return round(sides[0] * scale), round(sides[1] * scale)
+
+    def schedule(self) -> tuple[Stage, ...]:
+        """The stages, at least one; each with its steps for share."""
+        stages = self.stages or (Stage(),)
+        whole, done, ends = sum(stage.share for stage in stages), 0.0, []
+        for stage in stages:
+            done += stage.share
+            ends.append(round(self.steps * done / whole))
+        starts = [0, *ends[:-1]]
+        return tuple(
+            stage.model_copy(update={"share": float(end - start)})
+            for stage, start, end in zip(stages, starts, ends, strict=True)
+        )
+
+
+OF_PIXELS = (
+    "brightness", "bounded", "stages", "gradient_blur", "laplacian_levels", "decay", "fixed_norm", "blur",
+    "final_blur", "bilateral", "median", "drop_norm", "drop_contribution", "window",
+)  # fmt: skip
+"""What only pixels have: a spectrum and weights are not blurred, clipped or grown."""
+OF_GRADIENTS = (
+    "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "momentum", "drop_contribution",
+    "final_step_size", "diversity", "stages",
+)  # fmt: skip
+"""What evolution, which takes no gradient, has no use for."""
+
+
+class AdversarialParameters(Parameters):
+    """Of create_adversarial(). Lengths are of values from 0 to 1, as the literature has them."""
+
+    attack: Literal["ascent", "fgsm", "pgd", "deepfool"] = "pgd"
+    """ascent: up the class without a bound, until the network says so (the lecture's loop). fgsm: one step (Goodfellow
+    et al. 2015). pgd: steps within a ball (Madry et al. 2018). deepfool: to the nearest border, the smallest change
+    (Moosavi-Dezfooli et al. 2016); it takes no target."""
+    norm: Literal["linf", "l2"] = "linf"
+    """What epsilon and step_size bound."""
+    epsilon: Positive = 8 / 255
+    """Largest perturbation; not of ascent and deepfool."""
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 40
+    """At most; an attack ends once it has what it wants. fgsm takes one."""
+    step_size: Positive | None = None
+    """Of a step; None: a quarter of epsilon for pgd, epsilon for fgsm, 1/255 for ascent."""
+    restarts: Annotated[int, Field(ge=1, le=16)] = 1
+    """Starts of pgd from different points of the ball, side by side; the best is kept."""
+    random_start: bool = True
+    """Whether pgd starts from a random point of the ball, not from the picture."""
+    confidence: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability of the class at which an attack ends; without a target, what is left of the first class may be at
+    most 1 less that. 0: once the answer is another."""
+    seed: Seed = 0
+    """Of all that is random."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.attack != "pgd" and self.restarts > 1:
+            values = {"field": "restarts", "other": "attack", "value": self.attack}
+            raise PydanticCustomError("contradiction", "{field} does not go with {other} {value}", values)
+        if self.epsilon < 1 / 255 and self.norm == "linf" and self.attack in {"fgsm", "pgd"}:
+            message = "{field} is below 1/255, which no picture of 8 bits can show"
+            raise PydanticCustomError("contradiction", message, {"field": "epsilon"})
+        return self
 
 
 Channels = Annotated[
@@ -65,7 +273,7 @@ class DeepDreamParameters(Parameters):
     """Ratio of the sides of one octave to those of the next smaller one."""
     step_size: Positive = 1.5
     """How far a step goes on average: grey levels of 255."""
-    jitter: Jitter = 32
+    jitter: Pixels = 32
     """The picture is rolled by up to so many pixels before each step."""
     size: int = Field(default=512, ge=32, le=4096)
     """Longer side to which a larger picture, or guide, is scaled down first, pixels."""

@@ -42,10 +42,30 @@ class SynthesisServiceStub(object):
                 request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.VisualizeClassRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.VisualizeChannel = channel.unary_unary(
+                '/convscope.v1.SynthesisService/VisualizeChannel',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.VisualizeChannelRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
         self.DeepDream = channel.unary_unary(
                 '/convscope.v1.SynthesisService/DeepDream',
                 request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.DeepDreamRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.InvertFeatures = channel.unary_unary(
+                '/convscope.v1.SynthesisService/InvertFeatures',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.InvertFeaturesRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.CreateAdversarial = channel.unary_unary(
+                '/convscope.v1.SynthesisService/CreateAdversarial',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.CreateAdversarialRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.ListRecipes = channel.unary_unary(
+                '/convscope.v1.SynthesisService/ListRecipes',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesResponse.FromString,
                 _registered_method=True)
 
 
@@ -63,10 +83,46 @@ class SynthesisServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VisualizeChannel(self, request, context):
+        """Makes the picture that a channel or a neuron of a layer answers most to.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeepDream(self, request, context):
         """Exaggerates in a picture what a layer sees in it.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InvertFeatures(self, request, context):
+        """Makes a picture whose features at a layer are those of a photograph, or
+        given ones.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAdversarial(self, request, context):
+        """Changes a picture so that the model answers otherwise, or makes one from
+        noise that it is sure of.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRecipes(self, request, context):
+        """Lists the recipes, each with its parameters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,10 +136,30 @@ def add_SynthesisServiceServicer_to_server(servicer, server):
                     request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.VisualizeClassRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
+            'VisualizeChannel': grpc.unary_unary_rpc_method_handler(
+                    servicer.VisualizeChannel,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.VisualizeChannelRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
             'DeepDream': grpc.unary_unary_rpc_method_handler(
                     servicer.DeepDream,
                     request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.DeepDreamRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'InvertFeatures': grpc.unary_unary_rpc_method_handler(
+                    servicer.InvertFeatures,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.InvertFeaturesRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'CreateAdversarial': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAdversarial,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.CreateAdversarialRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'ListRecipes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecipes,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -126,6 +202,33 @@ class SynthesisService(object):
             _registered_method=True)
 
     @staticmethod
+    def VisualizeChannel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/VisualizeChannel',
+            convscope_dot_v1_dot_synthesis__service__pb2.VisualizeChannelRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeepDream(request,
             target,
             options=(),
@@ -142,6 +245,87 @@ class SynthesisService(object):
             '/convscope.v1.SynthesisService/DeepDream',
             convscope_dot_v1_dot_synthesis__service__pb2.DeepDreamRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InvertFeatures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/InvertFeatures',
+            convscope_dot_v1_dot_synthesis__service__pb2.InvertFeaturesRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAdversarial(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/CreateAdversarial',
+            convscope_dot_v1_dot_synthesis__service__pb2.CreateAdversarialRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecipes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/ListRecipes',
+            convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesRequest.SerializeToString,
+            convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesResponse.FromString,
             options,
             channel_credentials,
             insecure,

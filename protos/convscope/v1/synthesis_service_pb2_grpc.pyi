@@ -33,6 +33,15 @@ class SynthesisServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
+    VisualizeChannel: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.VisualizeChannelRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Makes the picture that a channel or a neuron of a layer answers most to.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
     DeepDream: grpc.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.DeepDreamRequest,
         google.longrunning.operations_pb2.Operation,
@@ -41,6 +50,32 @@ class SynthesisServiceStub:
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
+
+    InvertFeatures: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.InvertFeaturesRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Makes a picture whose features at a layer are those of a photograph, or
+    given ones.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
+    CreateAdversarial: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.CreateAdversarialRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Changes a picture so that the model answers otherwise, or makes one from
+    noise that it is sure of.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
+    ListRecipes: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.ListRecipesRequest,
+        convscope.v1.synthesis_service_pb2.ListRecipesResponse,
+    ]
+    """Lists the recipes, each with its parameters."""
 
 class SynthesisServiceAsyncStub:
     """Accepts long work and answers at once with its operation, which is named like
@@ -56,6 +91,15 @@ class SynthesisServiceAsyncStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
+    VisualizeChannel: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.VisualizeChannelRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Makes the picture that a channel or a neuron of a layer answers most to.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
     DeepDream: grpc.aio.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.DeepDreamRequest,
         google.longrunning.operations_pb2.Operation,
@@ -64,6 +108,32 @@ class SynthesisServiceAsyncStub:
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
+
+    InvertFeatures: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.InvertFeaturesRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Makes a picture whose features at a layer are those of a photograph, or
+    given ones.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
+    CreateAdversarial: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.CreateAdversarialRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Changes a picture so that the model answers otherwise, or makes one from
+    noise that it is sure of.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
+    ListRecipes: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.ListRecipesRequest,
+        convscope.v1.synthesis_service_pb2.ListRecipesResponse,
+    ]
+    """Lists the recipes, each with its parameters."""
 
 class SynthesisServiceServicer(metaclass=abc.ABCMeta):
     """Accepts long work and answers at once with its operation, which is named like
@@ -82,6 +152,17 @@ class SynthesisServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def VisualizeChannel(
+        self,
+        request: convscope.v1.synthesis_service_pb2.VisualizeChannelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
+        """Makes the picture that a channel or a neuron of a layer answers most to.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+
+    @abc.abstractmethod
     def DeepDream(
         self,
         request: convscope.v1.synthesis_service_pb2.DeepDreamRequest,
@@ -91,5 +172,37 @@ class SynthesisServiceServicer(metaclass=abc.ABCMeta):
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
+
+    @abc.abstractmethod
+    def InvertFeatures(
+        self,
+        request: convscope.v1.synthesis_service_pb2.InvertFeaturesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
+        """Makes a picture whose features at a layer are those of a photograph, or
+        given ones.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+
+    @abc.abstractmethod
+    def CreateAdversarial(
+        self,
+        request: convscope.v1.synthesis_service_pb2.CreateAdversarialRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
+        """Changes a picture so that the model answers otherwise, or makes one from
+        noise that it is sure of.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+
+    @abc.abstractmethod
+    def ListRecipes(
+        self,
+        request: convscope.v1.synthesis_service_pb2.ListRecipesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.synthesis_service_pb2.ListRecipesResponse, collections.abc.Awaitable[convscope.v1.synthesis_service_pb2.ListRecipesResponse]]:
+        """Lists the recipes, each with its parameters."""
 
 def add_SynthesisServiceServicer_to_server(servicer: SynthesisServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,265 @@
+"""The papers' ways of making pictures, one frozen value each. Needs no torch.
+
+A value that a comment does not mark is the paper's or its code's. Lengths are grey levels, as the papers' networks took
+pictures; `Pixels` converts to what a network takes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from convscope.engine.errors import UnknownName
+from convscope.engine.synthesis.parameters import Stage, SynthesisParameters
+
+Addition = Literal["frequency_penalization", "transformation_robustness", "learned_prior", "dataset_examples"]
+"""What a recipe adds to bare ascent: the columns of Olah et al. 2017, "The Spectrum of Regularization"."""
+FREQUENCY, ROBUSTNESS, EXAMPLES = "frequency_penalization", "transformation_robustness", "dataset_examples"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named way, with all that it sets."""
+
+    name: str
+    system: str
+    """Authors and year."""
+    source: str
+    """Title of the paper or post."""
+    summary: str
+    additions: tuple[Addition, ...]
+    parameters: SynthesisParameters
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> SynthesisParameters:
+        """Its parameters with some of them otherwise. Raises InvalidParameter that names the field."""
+        own = {name: getattr(self.parameters, name) for name in self.parameters.model_fields_set}
+        return SynthesisParameters.parse({**own, **overrides})
+
+
+def find_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
+    """Raises UnknownName (field `recipe`) with the nearest names."""
+    if name not in recipes:
+        raise UnknownName("recipe", name, recipes, field="recipe")
+    return recipes[name]
+
+
+def _named(*recipes: Recipe) -> dict[str, Recipe]:
+    return {recipe.name: recipe for recipe in recipes}
+
+
+# Mahendran & Vedaldi 2015, the code: typical norm of a picture of 227 x 227, by which their energy is scaled.
+SIGMA = 27098.0
+
+ERHAN = Recipe(
+    "erhan2009",
+    "Erhan et al. 2009",
+    "Visualizing Higher-Layer Features of a Deep Network",
+    "Gradient ascent on a sphere: the norm of the picture is fixed, nothing else.",
+    (),
+    SynthesisParameters(noise=10.0, fixed_norm=40.0, steps=200, step_size=1.0, normalization="mean_abs"),
+)
+SZEGEDY = Recipe(
+    "szegedy2013",
+    "Szegedy et al. 2013",
+    "Intriguing properties of neural networks",
+    "The smallest change of the start that makes the class, by L-BFGS within the range of pixels.",
+    (EXAMPLES,),
+    SynthesisParameters(
+        optimizer="lbfgs", output="log_probability", steps=100, step_size=1.0, l2=1e-6, bounded=True
+    ),
+)
+SIMONYAN = Recipe(
+    "simonyan2013",
+    "Simonyan et al. 2013",
+    "Deep Inside Convolutional Networks",
+    "From the mean picture up the score, less the squared norm of the picture.",
+    (FREQUENCY,),
+    SynthesisParameters(steps=300, step_size=3000.0, momentum=0.9, l2=3e-7),
+)
+MAHENDRAN = Recipe(
+    "mahendran2015",
+    "Mahendran & Vedaldi 2015",
+    "Understanding Deep Image Representations by Inverting Them",
+    "Total variation and a norm of the sixth power hold the picture near natural ones.",
+    (FREQUENCY,),
+    SynthesisParameters(
+        noise=1.0,
+        steps=400,
+        step_size=0.004 * SIGMA**2,
+        momentum=0.9,
+        alpha=6.0,
+        alpha_weight=8e-10 / SIGMA**2,
+        tv_beta=2.0,
+        tv_weight=10 / SIGMA**2,
+        stages=(Stage(share=100), Stage(share=200, step=(0.1, 0.1)), Stage(share=100, step=(0.01, 0.01))),
+    ),
+)
+
+
+def _yosinski(name: str, setting: str, **values: Any) -> Recipe:
+    return Recipe(
+        name,
+        "Yosinski et al. 2015",
+        "Understanding Neural Networks Through Deep Visualization",
+        f"Small decay, blur and small pixels dropped between steps; setting {setting}.",
+        (FREQUENCY,),
+        SynthesisParameters(noise=10.0, **values),
+    )
+
+
+YOSINSKI = (
+    _yosinski("yosinski2015", "1 of 4", blur=0.5, blur_every=4, drop_norm=0.5, steps=500, step_size=1.0),
+    _yosinski("yosinski2015_2", "2 of 4", decay=0.3, drop_norm=0.2, steps=750, step_size=100.0),
+    _yosinski("yosinski2015_3", "3 of 4", decay=1e-4, blur=1.0, blur_every=4, steps=1000, step_size=100.0),
+    _yosinski("yosinski2015_4", "4 of 4", blur=0.5, blur_every=4, drop_contribution=0.9, steps=1000, step_size=1.0),
+)
+_FOOLING = "Deep Neural Networks are Easily Fooled"
+NGUYEN = (
+    Recipe(
+        "nguyen2015",
+        "Nguyen et al. 2015",
+        _FOOLING,
+        "A fooling picture, evolved through a network from coordinates to colours: regular patterns.",
+        (),
+        SynthesisParameters(
+            parameterization="cppn", optimizer="evolution", output="log_probability", noise=1.0, steps=300,
+            step_size=0.3,
+        ),
+    ),
+    Recipe(
+        "nguyen2015_direct",
+        "Nguyen et al. 2015",
+        _FOOLING,
+        "A fooling picture, its pixels evolved one by one: noise.",
+        (),
+        SynthesisParameters(
+            optimizer="evolution", output="log_probability", noise=60.0, bounded=True, steps=1000, step_size=15.0
+        ),
+    ),
+    Recipe(
+        "nguyen2015_gradient",
+        "Nguyen et al. 2015",
+        _FOOLING,
+        "A fooling picture by gradient ascent with a little decay.",
+        (FREQUENCY,),
+        SynthesisParameters(steps=200, step_size=1.0, normalization="mean_abs", decay=0.01),
+    ),
+)
+MORDVINTSEV_2015 = Recipe(
+    "mordvintsev2015",
+    "Mordvintsev et al. 2015",
+    "Inceptionism: Going Deeper into Neural Networks",
+    "Jitter, and one size of the picture after the other.",
+    (ROBUSTNESS,),
+    SynthesisParameters(
+        noise=10.0,
+        steps=40,
+        step_size=1.5,
+        normalization="mean_abs",
+        jitter=32,
+        bounded=True,
+        stages=tuple(Stage(scale=1.4**-place) for place in (3, 2, 1, 0)),
+    ),
+)
+OYGAARD = Recipe(
+    "oygaard2015",
+    "Øygaard 2015",
+    "Visualizing GoogLeNet Classes",
+    "A blur that fades, while the picture grows and a random part of it is seen.",
+    (FREQUENCY, ROBUSTNESS),
+    SynthesisParameters(
+        brightness=200.0,
+        noise=8.0,
+        steps=500,
+        step_size=11.0,
+        normalization="mean_abs",
+        blur=2.5,
+        window=True,
+        bounded=True,
+        stages=(
+            Stage(share=190, blur=(1, 0.78 / 2.5), layer="loss3/classifier"),
+            Stage(
+                share=150, scale=1.2, blur=(0.936 / 2.5, 0.78 / 2.5), step=(6 / 11, 6 / 11), layer="loss3/classifier"
+            ),
+            Stage(
+                share=150, scale=1.44, blur=(0.936 / 2.5, 0.44 / 2.5), step=(6 / 11, 3 / 11), layer="loss2/classifier"
+            ),
+            Stage(
+                share=10, scale=1.44, blur=(0.44 / 2.5, 0.304 / 2.5), step=(3 / 11, 3 / 11), layer="loss1/classifier"
+            ),
+        ),
+    ),
+)
+TYKA = Recipe(
+    "tyka2016",
+    "Tyka 2016",
+    "Class visualization with bilateral filters",
+    "A filter that spares edges between steps, and jitter.",
+    (FREQUENCY, ROBUSTNESS),
+    SynthesisParameters(
+        noise=10.0,
+        steps=500,
+        step_size=2.0,  # no number in the post
+        normalization="mean_abs",
+        jitter=16,  # no number in the post
+        bilateral=3,
+        bilateral_color=25.0,
+        bilateral_space=110.0,
+        bounded=True,
+    ),
+)
+MORDVINTSEV_2016 = Recipe(
+    "mordvintsev2016",
+    "Mordvintsev et al. 2016",
+    "DeepDreaming with TensorFlow",
+    "The gradient's frequencies are made equally strong, size after size.",
+    (FREQUENCY, ROBUSTNESS),
+    SynthesisParameters(
+        brightness=100.0,
+        noise=0.29,  # the deviation of the code's noise, uniform from 0 to 1
+        steps=30,
+        step_size=1.0,
+        laplacian_levels=4,
+        jitter=32,
+        stages=(Stage(scale=1.0), Stage(scale=1.4), Stage(scale=1.96)),
+    ),
+)
+OLAH = Recipe(
+    "olah2017",
+    "Olah et al. 2017",
+    "Feature Visualization",
+    "A spectrum with decorrelated colours, seen padded, shifted, scaled and turned.",
+    (FREQUENCY, ROBUSTNESS),
+    SynthesisParameters(
+        parameterization="fourier",
+        noise=0.01,
+        optimizer="adam",
+        steps=512,
+        step_size=0.05,
+        pad=12,
+        jitter=8,
+        scaling=0.1,
+        rotation=10.0,
+        jitter_after=4,
+        redirected_relu_steps=16,
+    ),
+)
+
+RECIPES: Mapping[str, Recipe] = _named(
+    ERHAN, SZEGEDY, SIMONYAN, MAHENDRAN, *YOSINSKI, *NGUYEN, MORDVINTSEV_2015, OYGAARD, TYKA, MORDVINTSEV_2016, OLAH
+)
+"""Of classes and units, in the order of their years."""
+DEFAULT_RECIPE = OLAH.name
+
+INVERSIONS: Mapping[str, Recipe] = _named(
+    MAHENDRAN,
+    Recipe(
+        OLAH.name,
+        OLAH.system,
+        OLAH.source,
+        "A spectrum with decorrelated colours, moved until its features are the wanted ones.",
+        (FREQUENCY,),
+        SynthesisParameters(parameterization="fourier", noise=0.01, optimizer="adam", steps=256, step_size=0.05),
+    ),
+)
+"""Of features: what is ascended is the negative distance over the wanted features' squared norm."""
+DEFAULT_INVERSION = MAHENDRAN.name
