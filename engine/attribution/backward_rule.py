@@ -86,13 +86,13 @@ _RELUS: dict[Any, Callable[..., Any]] = {
 class ReluRule(TorchFunctionMode):
     """Within the block the ReLUs of this thread pass gradients by `rule`; the network is not touched.
 
-    Raises MethodUnsupported on leaving where a pass met no ReLU.
+    Raises MethodUnsupported on leaving where a pass met no ReLU, unless none is `needed`.
     """
 
-    def __init__(self, rule: BackwardRule) -> None:
+    def __init__(self, rule: BackwardRule, *, needed: bool = True) -> None:
         super().__init__()
         self._rule = rule
-        self._met = False
+        self._met = not needed
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         read = _RELUS.get(func)

@@ -1,59 +1,67 @@
 """The picture that a class scores highest. Simonyan, Vedaldi & Zisserman 2013, "Deep Inside Convolutional Networks",
-section 2."""
+section 2, and what came after: see recipes.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import index
+from typing import Any
 
-import torch
+from PIL import Image
 
 from convscope.engine.errors import InvalidInput
 from convscope.engine.models.model import Model
-from convscope.engine.synthesis.class_score import ClassScore
-from convscope.engine.synthesis.gradient_blur import GradientBlur
-from convscope.engine.synthesis.gradient_filter import GradientFilter
-from convscope.engine.synthesis.identity import identity
-from convscope.engine.synthesis.input_pixels import InputPixels
-from convscope.engine.synthesis.jitter import Jitter
-from convscope.engine.synthesis.momentum import Momentum
-from convscope.engine.synthesis.parameters import ClassVisualizationParameters
-from convscope.engine.synthesis.squared_norm import SquaredNorm
-from convscope.engine.synthesis.synthesis import Recipe, Synthesis
-from convscope.engine.synthesis.unit_norm import UnitNorm
+from convscope.engine.synthesis.assembly import assemble
+from convscope.engine.synthesis.diverse import diverse
+from convscope.engine.synthesis.identity import identity, picture_digest
+from convscope.engine.synthesis.objectives.class_output import ClassOutput
+from convscope.engine.synthesis.parameters import SynthesisParameters
+from convscope.engine.synthesis.recognition import recognize
+from convscope.engine.synthesis.synthesis import Synthesis
+
+
+class ClassVisualization(Synthesis):
+    """Pictures of classes, which knows what the network says of them."""
+
+    def __init__(self, model: Model, classes: Sequence[int], *arguments: Any, **options: Any) -> None:
+        """classes: of each picture."""
+        super().__init__(*arguments, **options)
+        self._model = model
+        self._classes = classes
+
+    def results(self) -> list[dict[str, Any]]:
+        """As Synthesis, with `target`, `label`, and the `probability` of the picture as it is saved."""
+        probabilities = recognize(self._model, self.pictures()).softmax(1)
+        return [
+            {**known, "target": one, "label": self._model.labels[one], "probability": float(row[one])}
+            for known, one, row in zip(super().results(), self._classes, probabilities, strict=True)
+        ]
 
 
 def class_visualization(
-    model: Model, targets: Sequence[int], parameters: ClassVisualizationParameters, checkpoint: bytes | None = None
-) -> Synthesis:
-    """Ascend S_c(I) - l2 |I|^2 (equation 1), S_c the score of a class before the softmax, I the network's input.
+    model: Model,
+    targets: Sequence[int],
+    parameters: SynthesisParameters,
+    start: Image.Image | None = None,
+    checkpoint: bytes | None = None,
+) -> ClassVisualization:
+    """Ascend what the network says of a class.
 
-    targets: classes; one picture is made for each, all in one batch, and each is what it would be alone. The pictures
-    have the size of the model's input and start from zeros; the mean is added for display. checkpoint: to go on from.
+    targets: classes; `copies` pictures are made for each, all in one batch, and each is what it would be alone. start:
+    a picture to start from. checkpoint: to go on from.
 
-    Raises InvalidInput (field `targets`) for a class that is not there, or none; CheckpointInvalid.
+    Raises InvalidInput (field `targets`) for a class that is not there, or none; as assemble(); CheckpointInvalid.
     """
     classes = [_class(model, target) for target in targets]
     if not classes:
         raise InvalidInput("at least one class is needed", field="targets")
-    generator = torch.Generator().manual_seed(parameters.seed)
-    pixels = InputPixels(model, len(classes), parameters.noise)
-    start = pixels.start(generator)
-    recipe = Recipe(
-        pixels,
-        ClassScore(model, classes),
-        Momentum(parameters.step_size, parameters.momentum, start),
-        transforms=(Jitter(parameters.jitter),) if parameters.jitter else (),
-        regularizers=(SquaredNorm(parameters.l2),) if parameters.l2 else (),
-        filters=tuple(_filters(parameters, model)),
-    )
-    made_of = identity("class_visualization", model, parameters, targets=classes)
-    return Synthesis(recipe, start, parameters.steps, generator, identity=made_of, checkpoint=checkpoint)
-
-
-def _filters(parameters: ClassVisualizationParameters, model: Model) -> Iterator[GradientFilter]:
-    if parameters.blur:
-        yield GradientBlur(parameters.blur, model.device)
-    if parameters.normalized:
-        yield UnitNorm()
+    each = [one for one in classes for _ in range(parameters.copies)]
+    objective = diverse(ClassOutput(model, each, parameters.output), model, parameters)
+    made = assemble(model, parameters, objective, len(classes), start=start)
+    digest = None if start is None else picture_digest(start)
+    made_of = identity("class_visualization", model, parameters, targets=classes, start=digest)
+    return ClassVisualization(
+        model, each, made.parts, made.variables, parameters.steps, made.generator, identity=made_of,
+        checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def _class(model: Model, target: int) -> int:

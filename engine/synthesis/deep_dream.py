@@ -12,17 +12,20 @@ from convscope.engine.errors import InvalidInput
 from convscope.engine.imaging.decode import to_rgb
 from convscope.engine.memory import out_of_memory
 from convscope.engine.models.model import Model
-from convscope.engine.synthesis.guide_match import GuideMatch
+from convscope.engine.synthesis.filters.mean_magnitude import MeanMagnitude
 from convscope.engine.synthesis.identity import identity, picture_digest
-from convscope.engine.synthesis.jitter import Jitter
-from convscope.engine.synthesis.layer_energy import LayerEnergy
 from convscope.engine.synthesis.layer_output import LayerOutput
 from convscope.engine.synthesis.middle_layer import middle_layer
-from convscope.engine.synthesis.normalized_step import NormalizedStep
-from convscope.engine.synthesis.objective import Objective
-from convscope.engine.synthesis.octaves import Octaves, octave_sizes
+from convscope.engine.synthesis.objectives.guide_match import GuideMatch
+from convscope.engine.synthesis.objectives.layer_energy import LayerEnergy
+from convscope.engine.synthesis.objectives.objective import Objective
+from convscope.engine.synthesis.optimizers.gradient_ascent import GradientAscent
+from convscope.engine.synthesis.own_layer import own_layer
+from convscope.engine.synthesis.parameterizations.octaves import Octaves, octave_sizes
 from convscope.engine.synthesis.parameters import DeepDreamParameters
-from convscope.engine.synthesis.synthesis import Recipe, Synthesis
+from convscope.engine.synthesis.priors.bounds import Bounds
+from convscope.engine.synthesis.synthesis import Parts, Synthesis
+from convscope.engine.synthesis.transforms.jitter import Jitter
 
 
 class DeepDream(Synthesis):
@@ -31,6 +34,10 @@ class DeepDream(Synthesis):
     def __init__(self, layer: str, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.layer = layer
+
+    def outcome(self) -> dict[str, Any]:
+        """As Synthesis, with the `layer`."""
+        return {"layer": self.layer}
 
 
 def deep_dream(
@@ -50,7 +57,8 @@ def deep_dream(
     that is not there or cannot be used, InvalidInput for a picture (field `image`) or guide (field `guide`) that is
     too small for the layer; CheckpointInvalid.
     """
-    name = middle_layer(model.module, model.layers) if parameters.layer is None else parameters.layer
+    given = parameters.layer
+    name = middle_layer(model.module, model.layers) if given is None else own_layer(model, given)
     output = LayerOutput(model, model.layers.spatial(name), parameters.channels)
     picture = to_rgb(picture)
     guide = None if guide is None else to_rgb(guide)
@@ -66,11 +74,14 @@ def deep_dream(
         _check_size(output, model, (shown.shape[2], shown.shape[3]), "guide")
         objective = GuideMatch(output, octaves.images(shown))
     generator = torch.Generator().manual_seed(parameters.seed)
-    recipe = Recipe(
+    lowest, highest = (torch.tensor(level, device=model.device) for level in (0.0, 255.0))
+    parts = Parts(
         octaves,
         objective,
-        NormalizedStep(parameters.step_size, 0, 255),
+        GradientAscent(lambda step: parameters.step_size),
         transforms=(Jitter(parameters.jitter),) if parameters.jitter else (),
+        filters=(MeanMagnitude(),),
+        priors=(Bounds(lowest, highest),),
     )
     made_of = identity(
         "deep_dream",
@@ -82,7 +93,7 @@ def deep_dream(
     )
     total = parameters.steps * parameters.octaves
     start = octaves.start(generator)
-    return DeepDream(name, recipe, start, total, generator, identity=made_of, checkpoint=checkpoint)
+    return DeepDream(name, parts, start, total, generator, identity=made_of, checkpoint=checkpoint)
 
 
 def _pixels(picture: Image.Image, size: int) -> Tensor:

@@ -23,11 +23,12 @@ class LayerOutput:
     """A network up to a layer, for pictures of any size. What comes behind is not run, a classifier of fixed size for
     instance. Of a layer that runs several times the last run counts."""
 
-    def __init__(self, model: Model, layer: str, channels: Sequence[int] = ()) -> None:
-        """layer: one with a grid. channels: of the output those that count; none: all.
+    def __init__(self, model: Model, layer: str, channels: Sequence[int] = (), *, fixed: bool = False) -> None:
+        """layer: one with a grid, or any where pictures have the model's own size: `fixed`. channels: of the output
+        those that count; none: all.
 
         Raises UnknownName; InvalidInput (OUT_OF_RANGE) for a channel that is not there; MethodUnsupported for tokens,
-        whose number is fixed.
+        whose number is fixed, and pictures of any size.
         """
         self._model = model
         self.layer = model.layers.layer(layer)
@@ -36,12 +37,12 @@ class LayerOutput:
                 message = f"the layer {layer!r} has channels 0 to {self.layer.channels - 1}, not {channel}"
                 raise InvalidInput(message, field="channels", reason="OUT_OF_RANGE")
         self._channels = torch.tensor(channels, device=model.device) if channels else None
-        if self.layer.layout == "tokens":
+        if self.layer.layout == "tokens" and not fixed:
             message = f"the layer {layer!r} gives tokens, whose number is fixed; a picture of any size needs a grid"
             raise MethodUnsupported(message, field="layer")
 
     def __call__(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] as the network takes them to [N, channels, height, width]."""
+        """[N, 3, H, W] as the network takes them to [N, channels, height, width]; as it is where there is no grid."""
         left = self.layer.calls
 
         def note(_: nn.Module, __: Any, output: Tensor) -> None:
@@ -54,8 +55,12 @@ class LayerOutput:
         try:
             self._model.module(images.clone() if self._model.layers.writes_to_images else images)
         except _Reached as reached:
-            output = fold_grid(reached.output, self.layer)
-            return output if self._channels is None else output.index_select(1, self._channels)
+            return self.folded(reached.output)
         finally:
             handle.remove()
         raise MethodUnsupported(f"the network no longer runs its layer {self.layer.name!r}", field="layer")
+
+    def folded(self, output: Tensor) -> Tensor:
+        """The layer's output, as the network has it, as this gives it."""
+        grid = fold_grid(output, self.layer)
+        return grid if self._channels is None else grid.index_select(1, self._channels)

@@ -3,6 +3,7 @@
 from torch import nn
 
 from convscope.engine.models.layers import Layer, LayerMap
+from convscope.engine.synthesis.own_layer import is_block
 
 
 def middle_layer(module: nn.Module, layers: LayerMap) -> str:
@@ -17,7 +18,7 @@ def middle_layer(module: nn.Module, layers: LayerMap) -> str:
     last = layers.spatial(None)
     grid = layers.layer(last).grid
     finer = [layer for layer in layers.layers if grid and layer.grid and _twice(layer.grid, grid)]
-    candidates = [layer for layer in finer if _is_block(module.get_submodule(layer.name))]
+    candidates = [layer for layer in finer if is_block(module.get_submodule(layer.name))]
     candidates = candidates or [layer for layer in finer if "Pool" not in layer.type]
     if not candidates:
         return last
@@ -28,10 +29,6 @@ def middle_layer(module: nn.Module, layers: LayerMap) -> str:
 
 def _twice(grid: tuple[int, int], coarse: tuple[int, int]) -> bool:
     return all(round(side / other) == 2 for side, other in zip(grid, coarse, strict=True))
-
-
-def _is_block(module: nn.Module) -> bool:
-    return any(True for _ in module.children()) and not any(True for _ in module.parameters(recurse=False))
 
 
 def _depth(layer: Layer) -> int:

@@ -112,6 +112,9 @@ class SynthesisParameters(Parameters):
     tv_weight: NotNegative = 0.0
     """Its weight."""
 
+    start_l2: NotNegative = 0.0
+    """Weight of the squared distance from what it started from, grey levels."""
+
     # What is done to the picture between steps
     decay: Share = 0.0
     """Part of it that each step takes off."""
@@ -164,6 +167,9 @@ class SynthesisParameters(Parameters):
                 if getattr(self, other) != type(self).model_fields[other].default:
                     kind, values = "contradiction", {"field": other, "other": name, "value": getattr(self, name)}
                     raise PydanticCustomError(kind, "{field} does not go with {other} {value}", values)
+        if self.start_l2 and len({stage.scale for stage in self.schedule()}) > 1:
+            values = {"field": "start_l2", "other": "stages", "value": "of several sizes"}
+            raise PydanticCustomError("contradiction", "{field} does not go with {other} {value}", values)
         if self.diversity and self.copies == 1:
             values = {"field": "diversity"}
             raise PydanticCustomError("contradiction", "{field} needs several copies", values)
@@ -171,7 +177,7 @@ class SynthesisParameters(Parameters):
 
     def _contradictions(self) -> list[tuple[str, tuple[str, ...]]]:
         """Values in force, each with the fields that mean nothing beside it."""
-        found = []
+        found: list[tuple[str, tuple[str, ...]]] = []
         if self.parameterization != "pixels":
             found.append(("parameterization", OF_PIXELS))
         if self.optimizer == "evolution":

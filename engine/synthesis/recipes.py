@@ -13,7 +13,9 @@ from convscope.engine.synthesis.parameters import Stage, SynthesisParameters
 
 Addition = Literal["frequency_penalization", "transformation_robustness", "learned_prior", "dataset_examples"]
 """What a recipe adds to bare ascent: the columns of Olah et al. 2017, "The Spectrum of Regularization"."""
-FREQUENCY, ROBUSTNESS, EXAMPLES = "frequency_penalization", "transformation_robustness", "dataset_examples"
+FREQUENCY: Addition = "frequency_penalization"
+ROBUSTNESS: Addition = "transformation_robustness"
+EXAMPLES: Addition = "dataset_examples"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ SZEGEDY = Recipe(
     "The smallest change of the start that makes the class, by L-BFGS within the range of pixels.",
     (EXAMPLES,),
     SynthesisParameters(
-        optimizer="lbfgs", output="log_probability", steps=100, step_size=1.0, l2=1e-6, bounded=True
+        optimizer="lbfgs", output="log_probability", noise=10.0, steps=100, step_size=1.0, start_l2=1e-6, bounded=True
     ),
 )
 SIMONYAN = Recipe(
@@ -121,7 +123,11 @@ NGUYEN = (
         "A fooling picture, evolved through a network from coordinates to colours: regular patterns.",
         (),
         SynthesisParameters(
-            parameterization="cppn", optimizer="evolution", output="log_probability", noise=1.0, steps=300,
+            parameterization="cppn",
+            optimizer="evolution",
+            output="log_probability",
+            noise=1.0,
+            steps=300,
             step_size=0.3,
         ),
     ),

@@ -228,7 +228,7 @@ class Recipe(_message.Message):
     def __init__(self, name: _Optional[str] = ..., purpose: _Optional[_Union[Recipe.Purpose, str]] = ..., system: _Optional[str] = ..., source: _Optional[str] = ..., summary: _Optional[str] = ..., additions: _Optional[_Iterable[_Union[Recipe.Addition, str]]] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ...) -> None: ...
 
 class SynthesisParameters(_message.Message):
-    __slots__ = ("parameterization", "size", "noise", "brightness", "bounded", "output", "copies", "diversity", "optimizer", "steps", "step_size", "final_step_size", "momentum", "population", "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "pad", "jitter", "scaling", "rotation", "jitter_after", "window", "l2", "alpha", "alpha_weight", "tv_beta", "tv_weight", "decay", "fixed_norm", "blur", "final_blur", "blur_every", "bilateral", "bilateral_color", "bilateral_space", "median", "drop_norm", "drop_contribution", "stages", "seed")
+    __slots__ = ("parameterization", "size", "noise", "brightness", "bounded", "output", "copies", "diversity", "optimizer", "steps", "step_size", "final_step_size", "momentum", "population", "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "pad", "jitter", "scaling", "rotation", "jitter_after", "window", "l2", "alpha", "alpha_weight", "tv_beta", "tv_weight", "start_l2", "decay", "fixed_norm", "blur", "final_blur", "blur_every", "bilateral", "bilateral_color", "bilateral_space", "median", "drop_norm", "drop_contribution", "stages", "seed")
     PARAMETERIZATION_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +258,7 @@ class SynthesisParameters(_message.Message):
     ALPHA_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     TV_BETA_FIELD_NUMBER: _ClassVar[int]
     TV_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    START_L2_FIELD_NUMBER: _ClassVar[int]
     DECAY_FIELD_NUMBER: _ClassVar[int]
     FIXED_NORM_FIELD_NUMBER: _ClassVar[int]
     BLUR_FIELD_NUMBER: _ClassVar[int]
@@ -300,6 +301,7 @@ class SynthesisParameters(_message.Message):
     alpha_weight: float
     tv_beta: float
     tv_weight: float
+    start_l2: float
     decay: float
     fixed_norm: float
     blur: float
@@ -313,7 +315,7 @@ class SynthesisParameters(_message.Message):
     drop_contribution: float
     stages: _containers.RepeatedCompositeFieldContainer[SynthesisStage]
     seed: int
-    def __init__(self, parameterization: _Optional[str] = ..., size: _Optional[int] = ..., noise: _Optional[float] = ..., brightness: _Optional[float] = ..., bounded: bool = ..., output: _Optional[str] = ..., copies: _Optional[int] = ..., diversity: _Optional[float] = ..., optimizer: _Optional[str] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., final_step_size: _Optional[float] = ..., momentum: _Optional[float] = ..., population: _Optional[int] = ..., normalization: _Optional[str] = ..., gradient_blur: _Optional[float] = ..., laplacian_levels: _Optional[int] = ..., redirected_relu_steps: _Optional[int] = ..., pad: _Optional[int] = ..., jitter: _Optional[int] = ..., scaling: _Optional[float] = ..., rotation: _Optional[float] = ..., jitter_after: _Optional[int] = ..., window: bool = ..., l2: _Optional[float] = ..., alpha: _Optional[float] = ..., alpha_weight: _Optional[float] = ..., tv_beta: _Optional[float] = ..., tv_weight: _Optional[float] = ..., decay: _Optional[float] = ..., fixed_norm: _Optional[float] = ..., blur: _Optional[float] = ..., final_blur: _Optional[float] = ..., blur_every: _Optional[int] = ..., bilateral: _Optional[int] = ..., bilateral_color: _Optional[float] = ..., bilateral_space: _Optional[float] = ..., median: _Optional[int] = ..., drop_norm: _Optional[float] = ..., drop_contribution: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[SynthesisStage, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, parameterization: _Optional[str] = ..., size: _Optional[int] = ..., noise: _Optional[float] = ..., brightness: _Optional[float] = ..., bounded: bool = ..., output: _Optional[str] = ..., copies: _Optional[int] = ..., diversity: _Optional[float] = ..., optimizer: _Optional[str] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., final_step_size: _Optional[float] = ..., momentum: _Optional[float] = ..., population: _Optional[int] = ..., normalization: _Optional[str] = ..., gradient_blur: _Optional[float] = ..., laplacian_levels: _Optional[int] = ..., redirected_relu_steps: _Optional[int] = ..., pad: _Optional[int] = ..., jitter: _Optional[int] = ..., scaling: _Optional[float] = ..., rotation: _Optional[float] = ..., jitter_after: _Optional[int] = ..., window: bool = ..., l2: _Optional[float] = ..., alpha: _Optional[float] = ..., alpha_weight: _Optional[float] = ..., tv_beta: _Optional[float] = ..., tv_weight: _Optional[float] = ..., start_l2: _Optional[float] = ..., decay: _Optional[float] = ..., fixed_norm: _Optional[float] = ..., blur: _Optional[float] = ..., final_blur: _Optional[float] = ..., blur_every: _Optional[int] = ..., bilateral: _Optional[int] = ..., bilateral_color: _Optional[float] = ..., bilateral_space: _Optional[float] = ..., median: _Optional[int] = ..., drop_norm: _Optional[float] = ..., drop_contribution: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[SynthesisStage, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class SynthesisStage(_message.Message):
     __slots__ = ("share", "scale", "step", "blur", "layer")

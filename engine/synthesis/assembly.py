@@ -1,0 +1,224 @@
+"""The parts that a recipe's parameters ask for, whatever is ascended with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from convscope.engine.errors import InvalidInput, InvalidParameter
+from convscope.engine.imaging.decode import to_rgb
+from convscope.engine.memory import out_of_memory
+from convscope.engine.models.model import Model
+from convscope.engine.synthesis.filters.gradient_blur import GradientBlur
+from convscope.engine.synthesis.filters.gradient_filter import GradientFilter
+from convscope.engine.synthesis.filters.laplacian_pyramid import LaplacianPyramid
+from convscope.engine.synthesis.filters.mean_magnitude import MeanMagnitude
+from convscope.engine.synthesis.filters.unit_norm import UnitNorm
+from convscope.engine.synthesis.grey_levels import GreyLevels
+from convscope.engine.synthesis.objectives.objective import Objective
+from convscope.engine.synthesis.optimizers.adam import Adam
+from convscope.engine.synthesis.optimizers.evolution import Evolution
+from convscope.engine.synthesis.optimizers.gradient_ascent import GradientAscent
+from convscope.engine.synthesis.optimizers.lbfgs import Lbfgs
+from convscope.engine.synthesis.optimizers.optimizer import Optimizer
+from convscope.engine.synthesis.parameterizations.cppn import Cppn
+from convscope.engine.synthesis.parameterizations.fourier import Fourier
+from convscope.engine.synthesis.parameterizations.pixels import Pixels
+from convscope.engine.synthesis.parameters import SynthesisParameters
+from convscope.engine.synthesis.priors.bilateral import Bilateral
+from convscope.engine.synthesis.priors.blur import Blur
+from convscope.engine.synthesis.priors.bounds import Bounds
+from convscope.engine.synthesis.priors.decay import Decay
+from convscope.engine.synthesis.priors.dropping import SmallContribution, SmallNorm
+from convscope.engine.synthesis.priors.median import Median
+from convscope.engine.synthesis.priors.prior import Prior
+from convscope.engine.synthesis.priors.sphere import Sphere
+from convscope.engine.synthesis.regularizers.alpha_norm import AlphaNorm
+from convscope.engine.synthesis.regularizers.departure import Departure
+from convscope.engine.synthesis.regularizers.regularizer import Regularizer
+from convscope.engine.synthesis.regularizers.squared_norm import SquaredNorm
+from convscope.engine.synthesis.regularizers.total_variation import TotalVariation
+from convscope.engine.synthesis.stages import Stages
+from convscope.engine.synthesis.synthesis import Parts
+from convscope.engine.synthesis.transforms.jitter import Jitter
+from convscope.engine.synthesis.transforms.transform import Transform
+from convscope.engine.synthesis.transforms.wandering import Wandering
+from convscope.engine.synthesis.transforms.window import Window
+
+GREY = 127.5
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All but the objective."""
+
+    parts: Parts
+    variables: Tensor
+    """To start from."""
+    generator: torch.Generator
+    """As it is after the start was drawn."""
+
+
+def assemble(
+    model: Model,
+    parameters: SynthesisParameters,
+    objective: Objective,
+    targets: int,
+    *,
+    start: Image.Image | None = None,
+    tv_factors: tuple[float, ...] = (1.0,),
+) -> Assembly:
+    """targets: how many; `copies` pictures each. start: a picture to start from. tv_factors: of tv_weight, one for each
+    picture or one for all.
+
+    Raises InvalidInput (field `image`) for a start of another size, or one that is no spectrum's or pixels';
+    InvalidParameter for a size that the network does not take (field `stages`, `size` or `window`).
+    """
+    size = (model.preprocessing.height, model.preprocessing.width)
+    generator = torch.Generator().manual_seed(parameters.seed)
+    levels = GreyLevels(model.preprocessing, model.device)
+    stages = Stages(parameters)
+    base = size if parameters.size is None else (parameters.size, parameters.size)
+    sizes = [(round(base[0] * stage.scale), round(base[1] * stage.scale)) for stage in stages.stages]
+    _check_sizes(model, sizes, parameters)
+    picture = None if start is None else _start(start, parameters, levels, size)
+    count, copies, noise = targets * parameters.copies, parameters.copies, parameters.noise
+    made: Pixels | Fourier | Cppn
+    match parameters.parameterization:
+        case "fourier":
+            made = Fourier(levels, base, count, copies=copies, noise=noise, start=picture)
+        case "cppn":
+            made = Cppn(levels, base, count, copies=copies, noise=noise)
+        case _:
+            brightness = parameters.brightness
+            made = Pixels(
+                levels, stages, sizes, count, copies=copies, noise=noise, brightness=brightness, start=picture
+            )
+    variables = made.start(generator)
+    parts = Parts(
+        made,
+        objective,
+        _optimizer(parameters, stages, made, variables, levels),
+        tuple(_transforms(parameters, size, levels)),
+        tuple(_regularizers(parameters, tv_factors, levels.levels(made.images(variables)).detach())),
+        tuple(_filters(parameters, model.device)),
+        tuple(_priors(parameters, stages, levels)),
+        levels.levels,
+        parameters.redirected_relu_steps,
+    )
+    return Assembly(parts, variables, generator)
+
+
+def _start(picture: Image.Image, parameters: SynthesisParameters, levels: GreyLevels, size: tuple[int, int]) -> Tensor:
+    if parameters.parameterization == "cppn":
+        message = "a picture is not made of a cppn's weights; start from noise"
+        raise InvalidInput(message, field="image", reason="CONTRADICTION")
+    height, width = parameters.start_size(*size)
+    if picture.size != (width, height):
+        found, wanted = f"{picture.width} x {picture.height}", f"{width} x {height}"
+        message = f"the picture to start from has {found} pixels; here a synthesis starts with {wanted}"
+        raise InvalidInput(message, field="image", reason="IMAGE_SIZE")
+    pixels = torch.from_numpy(np.array(to_rgb(picture))).permute(2, 0, 1).unsqueeze(0)
+    return pixels.to(levels.mean) - levels.mean
+
+
+def _check_sizes(model: Model, sizes: list[tuple[int, int]], parameters: SynthesisParameters) -> None:
+    """Raise InvalidParameter for a size that the network cannot be run on."""
+    own = (model.preprocessing.height, model.preprocessing.width)
+    seen = {(min(size[0], own[0]), min(size[1], own[1])) for size in sizes} if parameters.window else {*sizes}
+    for height, width in sorted(seen - {own}):
+        try:
+            with torch.no_grad():
+                model.module(torch.zeros(1, 3, height, width, device=model.device))
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            field = "size" if parameters.size is not None else "stages"
+            message = f"the model cannot be run on pictures of {width} x {height} pixels"
+            raise InvalidParameter(message, field=field) from error
+
+
+def _optimizer(
+    parameters: SynthesisParameters,
+    stages: Stages,
+    made: Pixels | Fourier | Cppn,
+    variables: Tensor,
+    levels: GreyLevels,
+) -> Optimizer:
+    bounds = Bounds(-levels.mean, 255 - levels.mean)
+
+    def bound(moved: Tensor) -> Tensor:
+        return bounds(0, moved, None) if parameters.bounded else moved
+
+    match parameters.optimizer:
+        case "adam":
+            return Adam(stages.step_size, variables)
+        case "lbfgs":
+            return Lbfgs(stages.step_size, variables, bound)
+        case "evolution":
+            return Evolution(made.mutated, stages.step_size, parameters.population, bound)
+        case _:
+            return GradientAscent(stages.step_size, parameters.momentum, stages.begins)
+
+
+def _transforms(parameters: SynthesisParameters, size: tuple[int, int], levels: GreyLevels) -> Iterator[Transform]:
+    if parameters.window:
+        yield Window(*size)
+    if parameters.pad or parameters.scaling or parameters.rotation or parameters.jitter_after:
+        yield Wandering(
+            levels.images(GREY - levels.mean),
+            pad=parameters.pad,
+            jitter=parameters.jitter,
+            scaling=parameters.scaling,
+            rotation=parameters.rotation,
+            jitter_after=parameters.jitter_after,
+        )
+    elif parameters.jitter:
+        yield Jitter(parameters.jitter)
+
+
+def _regularizers(
+    parameters: SynthesisParameters, tv_factors: tuple[float, ...], start: Tensor
+) -> Iterator[Regularizer]:
+    if parameters.l2:
+        yield SquaredNorm(parameters.l2)
+    if parameters.start_l2:
+        yield Departure(parameters.start_l2, start)
+    if parameters.alpha_weight:
+        yield AlphaNorm(parameters.alpha_weight, parameters.alpha)
+    if parameters.tv_weight:
+        yield TotalVariation([parameters.tv_weight * factor for factor in tv_factors], parameters.tv_beta)
+
+
+def _filters(parameters: SynthesisParameters, device: torch.device) -> Iterator[GradientFilter]:
+    if parameters.gradient_blur:
+        yield GradientBlur(parameters.gradient_blur, device)
+    if parameters.laplacian_levels:
+        yield LaplacianPyramid(parameters.laplacian_levels, device)
+    if parameters.normalization == "norm":
+        yield UnitNorm()
+    elif parameters.normalization == "mean_abs":
+        yield MeanMagnitude()
+
+
+def _priors(parameters: SynthesisParameters, stages: Stages, levels: GreyLevels) -> Iterator[Prior]:
+    device = levels.mean.device
+    if parameters.decay:
+        yield Decay(parameters.decay)
+    if parameters.blur:
+        yield Blur(stages.blur, parameters.blur_every, device)
+    if parameters.bilateral:
+        yield Bilateral(parameters.bilateral, parameters.bilateral_color, parameters.bilateral_space, device)
+    if parameters.median:
+        yield Median(parameters.median)
+    if parameters.drop_norm:
+        yield SmallNorm(parameters.drop_norm)
+    if parameters.drop_contribution:
+        yield SmallContribution(parameters.drop_contribution)
+    if parameters.fixed_norm:
+        yield Sphere(parameters.fixed_norm)
+    if parameters.bounded:
+        yield Bounds(-levels.mean, 255 - levels.mean)

@@ -1,0 +1,1 @@
+"""What adversarial pictures are made of beside the other parts: the file that is attacked, what is wanted, the ways."""

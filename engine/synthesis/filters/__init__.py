@@ -1,0 +1,1 @@
+"""What happens to a gradient before a step is made of it."""

@@ -1,0 +1,1 @@
+"""What is ascended, one a file. They add and multiply."""

@@ -1,0 +1,1 @@
+"""What is moved, and the pictures that it stands for."""

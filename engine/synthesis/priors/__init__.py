@@ -1,0 +1,1 @@
+"""What is done to pictures between steps, so that they stay like pictures."""
