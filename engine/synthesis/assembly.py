@@ -16,6 +16,7 @@ from convscope.engine.synthesis.filters.gradient_blur import GradientBlur
 from convscope.engine.synthesis.filters.gradient_filter import GradientFilter
 from convscope.engine.synthesis.filters.laplacian_pyramid import LaplacianPyramid
 from convscope.engine.synthesis.filters.mean_magnitude import MeanMagnitude
+from convscope.engine.synthesis.filters.progress import Progress
 from convscope.engine.synthesis.filters.unit_norm import UnitNorm
 from convscope.engine.synthesis.grey_levels import GreyLevels
 from convscope.engine.synthesis.objectives.objective import Objective
@@ -202,6 +203,8 @@ def _filters(parameters: SynthesisParameters, device: torch.device) -> Iterator[
         yield UnitNorm()
     elif parameters.normalization == "mean_abs":
         yield MeanMagnitude()
+    elif parameters.normalization == "progress":
+        yield Progress()
 
 
 def _priors(parameters: SynthesisParameters, stages: Stages, levels: GreyLevels) -> Iterator[Prior]:

@@ -1,5 +1,6 @@
 """The parameters of every kind of synthesis, checked in one place. Needs no torch."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -8,21 +9,23 @@ from pydantic_core import PydanticCustomError
 from convscope.engine.parameters import Parameters
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+# Larger numbers, or their products, leave float32's range.
+Positive = Annotated[float, Field(gt=0, le=1e30)]
+NotNegative = Annotated[float, Field(ge=0, le=1e30)]
+Factor = Annotated[float, Field(ge=0, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Sigma = Annotated[float, Field(ge=0, le=32)]
 Pixels = Annotated[int, Field(ge=0, le=256)]
 Side = Annotated[int, Field(ge=32, le=4096)]
 FromTo = Annotated[
-    tuple[NotNegative, NotNegative], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+    tuple[Factor, Factor], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 ]
 
 
 class Stage(Parameters):
     """A part of a synthesis at one size of the picture."""
 
-    share: Annotated[float, Field(gt=0)] = 1.0
+    share: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Of all steps, against the other stages' shares."""
     scale: Annotated[float, Field(gt=0, le=8)] = 1.0
     """Side of the picture over the size of the synthesis."""
@@ -68,17 +71,18 @@ class SynthesisParameters(Parameters):
     steps: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Steps of the optimizer, of all stages together; of evolution generations."""
     step_size: Positive = 1.0
-    """How far a step goes. Grey levels where the gradient is normalized by mean_abs; their Euclidean norm by norm;
-    else the gradient's factor. Of adam its rate; of lbfgs the factor of its direction; of evolution the mutation's
-    strength."""
+    """How far a step goes. Grey levels where the gradient is normalized by mean_abs; their Euclidean norm by norm; the
+    rise that it promises by progress; else the gradient's factor. Of adam its rate; of lbfgs the factor of its
+    direction; of evolution the mutation's strength."""
     final_step_size: NotNegative | None = None
     """step_size at the last step, and evenly between; None: the same throughout."""
     momentum: Share = 0.0
     """Part of a step's velocity that the next one keeps, of gradient_ascent."""
     population: Annotated[int, Field(ge=1, le=256)] = 8
     """Children in each generation of evolution."""
-    normalization: Literal["none", "norm", "mean_abs"] = "none"
-    """Divides each picture's gradient by its Euclidean norm, or by the mean of its absolute values."""
+    normalization: Literal["none", "norm", "mean_abs", "progress"] = "none"
+    """Divides each picture's gradient by its Euclidean norm, by the mean of its absolute values, or by its squared
+    norm, so that step_size is the rise that a step promises."""
     gradient_blur: Sigma = 0.0
     """Standard deviation of the Gaussian that smooths the gradient, pixels."""
     laplacian_levels: Annotated[int, Field(ge=0, le=8)] = 0
@@ -167,9 +171,10 @@ class SynthesisParameters(Parameters):
                 if getattr(self, other) != type(self).model_fields[other].default:
                     kind, values = "contradiction", {"field": other, "other": name, "value": getattr(self, name)}
                     raise PydanticCustomError(kind, "{field} does not go with {other} {value}", values)
-        if self.start_l2 and len({stage.scale for stage in self.schedule()}) > 1:
-            values = {"field": "start_l2", "other": "stages", "value": "of several sizes"}
-            raise PydanticCustomError("contradiction", "{field} does not go with {other} {value}", values)
+        if len({stage.scale for stage in self.stages}) > 1:
+            for name in self._of_one_size():
+                values = {"field": name, "other": "stages", "value": "of several sizes"}
+                raise PydanticCustomError("contradiction", "{field} does not go with {other} {value}", values)
         if self.diversity and self.copies == 1:
             values = {"field": "diversity"}
             raise PydanticCustomError("contradiction", "{field} needs several copies", values)
@@ -186,6 +191,13 @@ class SynthesisParameters(Parameters):
             found.append(("optimizer", ("momentum",)))
         return found
 
+    def _of_one_size(self) -> Iterator[str]:
+        """Fields in force by which something of the size of the picture is remembered."""
+        if self.start_l2:
+            yield "start_l2"
+        if self.optimizer in {"adam", "lbfgs"}:
+            yield "optimizer"
+
     def start_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the picture that a synthesis starts with, for a model of that input."""
         scale = self.schedule()[0].scale
@@ -193,7 +205,7 @@ class SynthesisParameters(Parameters):
         return round(sides[0] * scale), round(sides[1] * scale)
 
     def schedule(self) -> tuple[Stage, ...]:
-        """The stages, at least one; each with its steps for share."""
+        """The stages that have a step, at least one; each with its steps for share."""
         stages = self.stages or (Stage(),)
         whole, done, ends = sum(stage.share for stage in stages), 0.0, []
         for stage in stages:
@@ -203,6 +215,7 @@ class SynthesisParameters(Parameters):
         return tuple(
             stage.model_copy(update={"share": float(end - start)})
             for stage, start, end in zip(stages, starts, ends, strict=True)
+            if end > start
         )
 
 

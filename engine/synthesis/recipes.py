@@ -1,7 +1,12 @@
 """The papers' ways of making pictures, one frozen value each. Needs no torch.
 
 A value that a comment does not mark is the paper's or its code's. Lengths are grey levels, as the papers' networks took
-pictures; `Pixels` converts to what a network takes.
+pictures; `GreyLevels` converts to what a network takes.
+
+Rates are lengths of steps here: gradients of today's networks, with batch norm, are some hundred times smaller than
+those of AlexNet and its kin, and a rate of theirs would not move a picture. Where first filters are 3 pixels wide and
+not 11, the highest frequencies that plain ascent adds drown what the paper's picture shows; a recipe then smooths its
+gradient a little, which `gradient_blur=0` undoes.
 """
 
 from collections.abc import Mapping
@@ -75,18 +80,41 @@ SIMONYAN = Recipe(
     "Deep Inside Convolutional Networks",
     "From the mean picture up the score, less the squared norm of the picture.",
     (FREQUENCY,),
-    SynthesisParameters(steps=300, step_size=3000.0, momentum=0.9, l2=3e-7),
+    # The paper gives no numbers.
+    SynthesisParameters(
+        steps=200, step_size=800.0, normalization="norm", momentum=0.5, l2=1e-6, gradient_blur=1.0, jitter=16
+    ),
 )
-MAHENDRAN = Recipe(
+_MAHENDRAN = (
     "mahendran2015",
     "Mahendran & Vedaldi 2015",
     "Understanding Deep Image Representations by Inverting Them",
     "Total variation and a norm of the sixth power hold the picture near natural ones.",
     (FREQUENCY,),
+)
+# A class's score is about so many times the distance that the paper's weights are for.
+_SCORE = 20.0
+MAHENDRAN = Recipe(
+    *_MAHENDRAN,
+    SynthesisParameters(
+        noise=1.0,
+        steps=200,
+        step_size=3.0,
+        normalization="mean_abs",
+        momentum=0.9,
+        alpha=6.0,
+        alpha_weight=_SCORE * 8e-10 / SIGMA**2,
+        tv_beta=2.0,
+        tv_weight=_SCORE * 100 / SIGMA**2,
+    ),
+)
+MAHENDRAN_INVERSION = Recipe(
+    *_MAHENDRAN,
     SynthesisParameters(
         noise=1.0,
         steps=400,
-        step_size=0.004 * SIGMA**2,
+        step_size=1.0,
+        normalization="mean_abs",
         momentum=0.9,
         alpha=6.0,
         alpha_weight=8e-10 / SIGMA**2,
@@ -109,11 +137,22 @@ def _yosinski(name: str, setting: str, **values: Any) -> Recipe:
 
 
 YOSINSKI = (
-    _yosinski("yosinski2015", "1 of 4", blur=0.5, blur_every=4, drop_norm=0.5, steps=500, step_size=1.0),
-    _yosinski("yosinski2015_2", "2 of 4", decay=0.3, drop_norm=0.2, steps=750, step_size=100.0),
-    _yosinski("yosinski2015_3", "3 of 4", decay=1e-4, blur=1.0, blur_every=4, steps=1000, step_size=100.0),
-    _yosinski("yosinski2015_4", "4 of 4", blur=0.5, blur_every=4, drop_contribution=0.9, steps=1000, step_size=1.0),
-)
+    _yosinski(
+        "yosinski2015", "1 of 4", blur=0.5, blur_every=4, drop_norm=0.5, steps=500, step_size=3.0,
+        normalization="mean_abs",
+    ),
+    _yosinski(
+        "yosinski2015_2", "2 of 4", decay=0.3, drop_norm=0.2, steps=750, step_size=10.0, normalization="mean_abs"
+    ),
+    _yosinski(
+        "yosinski2015_3", "3 of 4", decay=1e-4, blur=1.0, blur_every=4, steps=1000, step_size=3.0,
+        normalization="mean_abs",
+    ),
+    _yosinski(
+        "yosinski2015_4", "4 of 4", blur=0.5, blur_every=4, drop_contribution=0.9, steps=1000, step_size=300.0,
+        normalization="norm",
+    ),
+)  # fmt: skip
 _FOOLING = "Deep Neural Networks are Easily Fooled"
 NGUYEN = (
     Recipe(
@@ -158,7 +197,7 @@ MORDVINTSEV_2015 = Recipe(
     (ROBUSTNESS,),
     SynthesisParameters(
         noise=10.0,
-        steps=40,
+        steps=80,  # 10 an octave in the code, which starts from a picture
         step_size=1.5,
         normalization="mean_abs",
         jitter=32,
@@ -176,7 +215,7 @@ OYGAARD = Recipe(
         brightness=200.0,
         noise=8.0,
         steps=500,
-        step_size=11.0,
+        step_size=5.0,  # 11 in the code; every later factor is its own
         normalization="mean_abs",
         blur=2.5,
         window=True,
@@ -203,8 +242,8 @@ TYKA = Recipe(
     (FREQUENCY, ROBUSTNESS),
     SynthesisParameters(
         noise=10.0,
-        steps=500,
-        step_size=2.0,  # no number in the post
+        steps=300,  # 500 in the port; from there on only single pixels grow
+        step_size=4.0,  # no number in the post
         normalization="mean_abs",
         jitter=16,  # no number in the post
         bilateral=3,
@@ -222,7 +261,7 @@ MORDVINTSEV_2016 = Recipe(
     SynthesisParameters(
         brightness=100.0,
         noise=0.29,  # the deviation of the code's noise, uniform from 0 to 1
-        steps=30,
+        steps=60,  # 10 an octave in the code, for a channel
         step_size=1.0,
         laplacian_levels=4,
         jitter=32,
@@ -242,10 +281,10 @@ OLAH = Recipe(
         steps=512,
         step_size=0.05,
         pad=12,
-        jitter=8,
+        jitter=4,  # lucid's 8 and 4 are the widths of a range
         scaling=0.1,
         rotation=10.0,
-        jitter_after=4,
+        jitter_after=2,
         redirected_relu_steps=16,
     ),
 )
@@ -257,7 +296,7 @@ RECIPES: Mapping[str, Recipe] = _named(
 DEFAULT_RECIPE = OLAH.name
 
 INVERSIONS: Mapping[str, Recipe] = _named(
-    MAHENDRAN,
+    MAHENDRAN_INVERSION,
     Recipe(
         OLAH.name,
         OLAH.system,
@@ -268,4 +307,4 @@ INVERSIONS: Mapping[str, Recipe] = _named(
     ),
 )
 """Of features: what is ascended is the negative distance over the wanted features' squared norm."""
-DEFAULT_INVERSION = MAHENDRAN.name
+DEFAULT_INVERSION = MAHENDRAN_INVERSION.name

@@ -11,7 +11,7 @@ class Stages:
 
     def __init__(self, parameters: SynthesisParameters) -> None:
         self._parameters = parameters
-        self.stages = [stage for stage in parameters.schedule() if stage.share]
+        self.stages = parameters.schedule()
         self._ends = list(accumulate(int(stage.share) for stage in self.stages))
 
     def at(self, step: int) -> int:

@@ -37,11 +37,18 @@ class Lbfgs:
         found = hill.climb(variables)
         assert found.gradient is not None
         place, gradient = variables.flatten(1), found.gradient.flatten(1)
+        remembered = self._moves, self._turns
         if step:
             self._remember(place - self._last_place, self._last_gradient - gradient)
-        self._last_place, self._last_gradient = place.clone(), gradient.clone()
         direction = self._direction(gradient).view_as(variables)
-        return self._moved(variables, direction, self._step_size(step), found, hill), found
+        try:
+            moved = self._moved(variables, direction, self._step_size(step), found, hill)
+        except BaseException:
+            # The step can be taken again.
+            self._moves, self._turns = remembered
+            raise
+        self._last_place, self._last_gradient = place.clone(), gradient.clone()
+        return moved, found
 
     def _remember(self, move: Tensor, turn: Tensor) -> None:
         curvature = (move * turn).sum(dim=1, keepdim=True)

@@ -13,4 +13,5 @@ class Sphere:
     def __call__(self, step: int, variables: Tensor, gradient: Tensor | None) -> Tensor:
         """As Prior."""
         found = variables.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        return variables * (self._wanted / found.clamp_min(torch.finfo(found.dtype).tiny))
+        # Divided first: the wanted one over the smallest number is infinite.
+        return variables / found.clamp_min(torch.finfo(found.dtype).tiny) * self._wanted
