@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from benchmarks import (
+    adversarial,
     cold_start,
     grad_cam,
     gradients,
@@ -25,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "masks": masks.run,
     "precision": precision.run,
     "synthesis": synthesis.run,
+    "adversarial": adversarial.run,
     "jobs": jobs.run,
     "threads": threads.run,
     "latency": latency.run,

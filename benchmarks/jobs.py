@@ -17,7 +17,7 @@ from convscope.client import Client, Progress
 from convscope.client.cli.demo import MODEL, local_cluster
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.synthesis.class_visualization import class_visualization
-from convscope.engine.synthesis.parameters import ClassVisualizationParameters
+from convscope.engine.synthesis.recipes import DEFAULT_RECIPE, RECIPES
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.events import events_after
 from convscope.services.common.jobs.job import NewJob
@@ -81,7 +81,9 @@ def _latencies(client: Client) -> str:
 def _overhead(redis_url: str) -> str:
     """A worker's way of running a job beside a bare loop of the same mathematics, in turn, in this process."""
     torch.set_num_threads(THREADS)
-    spec = {"targets": [TARGET], "parameters": {"steps": STEPS}, "preview_seconds": 2.0}
+    parameters = RECIPES[DEFAULT_RECIPE].with_overrides({"steps": STEPS})
+    told = {"recipe": DEFAULT_RECIPE, "parameters": parameters.model_dump(mode="json")}
+    spec = {"targets": [TARGET], **told, "preview_seconds": 2.0}
     with tempfile.TemporaryDirectory() as folder:
         settings = WorkerSettings(checkpoint_seconds=5)
         artifacts = Artifacts(Path(folder).as_uri())
@@ -90,10 +92,10 @@ def _overhead(redis_url: str) -> str:
         records = JobRecords(store, ["benchmark"])
 
         def bare() -> float:
-            synthesis = class_visualization(models.get(MODEL), [TARGET], ClassVisualizationParameters(steps=STEPS))
+            synthesis = class_visualization(models.get(MODEL), [TARGET], parameters)
             synthesis.advance()
             started = time.perf_counter()
-            while synthesis.step < synthesis.total:
+            while not synthesis.over:
                 synthesis.advance()
             return time.perf_counter() - started
 

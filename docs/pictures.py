@@ -13,7 +13,7 @@ WIDTH = 240
 
 def make() -> None:
     cat = next(path for path in photographs() if path.name == "chelsea.png")
-    with local_cluster() as server, Client.connect(server, timeout=600) as client:
+    with local_cluster() as cluster, Client.connect(cluster["server"], timeout=600) as client:
         for method in METHODS:
             try:
                 answer = client.attribute(cat, model=MODEL, method=method, target="tabby")
