@@ -11,6 +11,7 @@ with Client.connect("localhost:50051") as client:
     job.result().save("tabby.png")
 """
 
+from convscope.client.adversarial import Adversarial
 from convscope.client.async_client import AsyncClient
 from convscope.client.async_jobs import AsyncJob
 from convscope.client.channel import Tls
@@ -31,7 +32,9 @@ from convscope.client.images import Preprocessed
 from convscope.client.job_events import Preview, Progress, StateChange
 from convscope.client.job_info import Artifact, JobInfo
 from convscope.client.jobs import Job
+from convscope.client.made_picture import MadePicture
 from convscope.client.methods import Variant
+from convscope.client.recipes import Recipe
 from convscope.client.results import (
     Attribution,
     Classification,
@@ -48,6 +51,7 @@ from convscope.client.synthesis import Synthesis
 from convscope.client.targets import Classes, Unit
 
 __all__ = [
+    "Adversarial",
     "Artifact",
     "AsyncClient",
     "AsyncJob",
@@ -65,6 +69,7 @@ __all__ = [
     "Job",
     "JobInfo",
     "Layer",
+    "MadePicture",
     "Model",
     "NotFound",
     "PermissionDenied",
@@ -73,6 +78,7 @@ __all__ = [
     "Preprocessing",
     "Preview",
     "Progress",
+    "Recipe",
     "Replica",
     "ResourceExhausted",
     "Segmentation",

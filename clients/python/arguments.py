@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from numbers import Real
 from operator import index
 from typing import TypeVar
@@ -32,6 +33,21 @@ def check_number(field: str, value: object) -> float:
         return float(value)
     except OverflowError:
         raise InvalidArgument(f"{field} {value} is out of range", field=field, reason="OUT_OF_RANGE") from None
+
+
+def check_finite(field: str, value: object) -> float:
+    """A number that is not infinite and not NaN. Raises InvalidArgument that names the field."""
+    number = check_number(field, value)
+    if not isfinite(number):
+        raise InvalidArgument(f"{field} must be a finite number, not {value!r}", field=field, reason="OUT_OF_RANGE")
+    return number
+
+
+def check_truth(field: str, value: object) -> bool:
+    """Raises InvalidArgument that names the field."""
+    if isinstance(value, bool):
+        return value
+    raise InvalidArgument(f"{field} must be True or False, not {value!r}", field=field, reason="OUT_OF_RANGE")
 
 
 def check_seconds(field: str, value: object) -> float | None:

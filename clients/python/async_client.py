@@ -8,8 +8,9 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from numpy.typing import ArrayLike
 
-from convscope.client import job_plans, plans
+from convscope.client import job_plans, plans, synthesis_plans
 from convscope.client.async_caller import AsyncCaller, raise_where_closed
 from convscope.client.async_jobs import AsyncJob
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
@@ -20,8 +21,9 @@ from convscope.client.images import Picture
 from convscope.client.job_info import JobInfo
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
+from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
-from convscope.client.targets import ClassName, Target
+from convscope.client.targets import ClassName, Target, Unit
 
 
 class AsyncClient:
@@ -221,24 +223,36 @@ class AsyncClient:
         *,
         model: str,
         target: ClassName | Collection[ClassName],
-        steps: int | None = None,
-        step_size: float | None = None,
-        l2: float | None = None,
-        momentum: float | None = None,
-        jitter: int | None = None,
-        blur: float | None = None,
-        normalized: bool | None = None,
-        noise: float | None = None,
-        seed: int | None = None,
+        recipe: str | None = None,
+        image: Picture | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
+        **parameters: Any,
     ) -> AsyncJob:
-        plan = job_plans.visualize_class(
-            model=model, target=target, steps=steps, step_size=step_size, l2=l2, momentum=momentum, jitter=jitter,
-            blur=blur, normalized=normalized, noise=noise, seed=seed, priority=priority,
-            preview_seconds=preview_seconds, request_id=request_id,
+        plan = await asyncio.to_thread(
+            synthesis_plans.visualize_class, model=model, target=target, recipe=recipe, image=image,
+            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return AsyncJob(self._caller, await self._caller.run(plan, timeout))
+
+    async def visualize_channel(
+        self,
+        *,
+        model: str,
+        unit: Unit | Collection[Unit],
+        recipe: str | None = None,
+        image: Picture | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **parameters: Any,
+    ) -> AsyncJob:
+        plan = await asyncio.to_thread(
+            synthesis_plans.visualize_channel, model=model, unit=unit, recipe=recipe, image=image,
+            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return AsyncJob(self._caller, await self._caller.run(plan, timeout))
 
@@ -263,11 +277,64 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> AsyncJob:
         plan = await asyncio.to_thread(
-            job_plans.deep_dream, image, model=model, layer=layer, channels=channels, guide=guide, steps=steps,
+            synthesis_plans.deep_dream, image, model=model, layer=layer, channels=channels, guide=guide, steps=steps,
             octaves=octaves, octave_scale=octave_scale, step_size=step_size, jitter=jitter, size=size, seed=seed,
             priority=priority, preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return AsyncJob(self._caller, await self._caller.run(plan, timeout))
+
+    async def invert_features(
+        self,
+        image: Picture | None = None,
+        *,
+        model: str,
+        layer: str | Iterable[str] | None = None,
+        features: ArrayLike | None = None,
+        all_layers: bool = False,
+        recipe: str | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **parameters: Any,
+    ) -> AsyncJob:
+        plan = await asyncio.to_thread(
+            synthesis_plans.invert_features, image, model=model, layer=layer, features=features,
+            all_layers=all_layers, recipe=recipe, parameters=parameters, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return AsyncJob(self._caller, await self._caller.run(plan, timeout))
+
+    async def create_adversarial(
+        self,
+        image: Picture | None = None,
+        *,
+        model: str,
+        target: ClassName | None = None,
+        attack: str | None = None,
+        norm: str | None = None,
+        epsilon: float | None = None,
+        steps: int | None = None,
+        step_size: float | None = None,
+        restarts: int | None = None,
+        random_start: bool | None = None,
+        confidence: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncJob:
+        plan = await asyncio.to_thread(
+            synthesis_plans.create_adversarial, image, model=model, target=target, attack=attack, norm=norm,
+            epsilon=epsilon, steps=steps, step_size=step_size, restarts=restarts, random_start=random_start,
+            confidence=confidence, seed=seed, priority=priority, preview_seconds=preview_seconds,
+            request_id=request_id,
+        )  # fmt: skip
+        return AsyncJob(self._caller, await self._caller.run(plan, timeout))
+
+    async def recipes(self, *, timeout: float | None = None) -> list[Recipe]:
+        return await self._caller.run(synthesis_plans.list_recipes(), timeout)
 
     async def job(self, name: str, *, timeout: float | None = None) -> AsyncJob:
         return AsyncJob(self._caller, (await self._caller.run(job_plans.get_job(name), timeout)).name)

@@ -16,7 +16,7 @@ from convscope.client.job_info import Artifact, JobInfo
 from convscope.client.job_parse import to_synthesis
 from convscope.client.jobs import ANSWER_SECONDS, WAIT_SECONDS
 from convscope.client.resuming import Resuming
-from convscope.client.synthesis import PARTS, Synthesis, check_parts
+from convscope.client.synthesis import Synthesis, check_parts
 from convscope.client.transfer import Transfer
 from convscope.client.watching import Watch
 
@@ -44,7 +44,7 @@ class AsyncJob:
         watch = Watch(self.name, check_integer("after", after, bits=64))
         return self._caller.follow(watch, Resuming(self.name, check_seconds("timeout", timeout)), self.name)
 
-    async def result(self, timeout: float | None = None, *, parts: Iterable[str] = PARTS) -> Synthesis:
+    async def result(self, timeout: float | None = None, *, parts: Iterable[str] | None = None) -> Synthesis:
         chosen = check_parts(parts)
         made = to_synthesis(await self._wait(check_seconds("timeout", timeout)))
         files = {one.name: b"".join([some async for some in self._fetch(one)]) for one in made.artifacts(chosen)}

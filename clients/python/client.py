@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from numpy.typing import ArrayLike
 
-from convscope.client import job_plans, plans
+from convscope.client import job_plans, plans, synthesis_plans
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
@@ -17,8 +18,9 @@ from convscope.client.job_info import JobInfo
 from convscope.client.jobs import Job
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
+from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
-from convscope.client.targets import ClassName, Target
+from convscope.client.targets import ClassName, Target, Unit
 
 DEFAULT_TIMEOUT = 30.0
 LOAD_TIMEOUT = 600.0
@@ -225,33 +227,49 @@ class Client:
         *,
         model: str,
         target: ClassName | Collection[ClassName],
-        steps: int | None = None,
-        step_size: float | None = None,
-        l2: float | None = None,
-        momentum: float | None = None,
-        jitter: int | None = None,
-        blur: float | None = None,
-        normalized: bool | None = None,
-        noise: float | None = None,
-        seed: int | None = None,
+        recipe: str | None = None,
+        image: Picture | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
+        **parameters: Any,
     ) -> Job:
         """Begin to make the picture that `model` scores highest for a class; the job goes on by itself.
 
-        target: a class by index or label, or several, one picture each, made together. steps, step_size, momentum: of
-        the ascent. l2: weight of the picture's squared norm. jitter: pixels of the random shift before each step.
-        blur: of the gradient, pixels. normalized: whether the gradient is divided by its norm. noise: what it starts
-        from, its standard deviation in units of the model's input. seed: of all that is random;
-        the same seed gives the same picture. priority: 0 to 9; higher goes first. preview_seconds: between previews;
-        0: none. request_id: a call with the same one gives the same job; None: a new job. None leaves the server's
-        default of all others.
+        target: a class by index or label, or several, one picture each, made together. recipe: a paper's way, by its
+        name, see recipes(); None: olah2017. image: a picture to start from, of the size that the recipe starts with.
+        priority: 0 to 9; higher goes first. preview_seconds: between previews; 0: none. request_id: a call with the
+        same one gives the same job; None: a new job. parameters: what is to be otherwise than the recipe has it, such
+        as steps, size, seed; stages are mappings of share, scale, step, blur and layer. None leaves the server's, or
+        the recipe's, default.
         """
-        plan = job_plans.visualize_class(
-            model=model, target=target, steps=steps, step_size=step_size, l2=l2, momentum=momentum, jitter=jitter,
-            blur=blur, normalized=normalized, noise=noise, seed=seed, priority=priority,
+        plan = synthesis_plans.visualize_class(
+            model=model, target=target, recipe=recipe, image=image, parameters=parameters, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return Job(self._caller, self._caller.run(plan, timeout))
+
+    def visualize_channel(
+        self,
+        *,
+        model: str,
+        unit: Unit | Collection[Unit],
+        recipe: str | None = None,
+        image: Picture | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **parameters: Any,
+    ) -> Job:
+        """Begin to make the picture that a channel or a neuron of a layer answers most to; the job goes on by itself.
+
+        unit: Unit("layer3", 5), its mean over all places; Unit("layer3", 5, place=(3, 4)), a neuron; or several, one
+        picture each, made together. The others are those of visualize_class.
+        """
+        plan = synthesis_plans.visualize_channel(
+            model=model, unit=unit, recipe=recipe, image=image, parameters=parameters, priority=priority,
             preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return Job(self._caller, self._caller.run(plan, timeout))
@@ -282,14 +300,83 @@ class Client:
         guide: a picture whose features the dream should take up. steps: in each octave. octaves: sizes of the picture
         that are worked on. octave_scale: ratio of one size to the next. step_size: in grey levels of 255. jitter:
         pixels of the random shift before each step. size: longer side, in pixels, to which a larger picture is scaled
-        down first. The others are those of visualize_class. None leaves the server's default.
+        down first. seed: of all that is random; the same seed gives the same picture. The others are those of
+        visualize_class. None leaves the server's default.
         """
-        plan = job_plans.deep_dream(
+        plan = synthesis_plans.deep_dream(
             image, model=model, layer=layer, channels=channels, guide=guide, steps=steps, octaves=octaves,
             octave_scale=octave_scale, step_size=step_size, jitter=jitter, size=size, seed=seed, priority=priority,
             preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return Job(self._caller, self._caller.run(plan, timeout))
+
+    def invert_features(
+        self,
+        image: Picture | None = None,
+        *,
+        model: str,
+        layer: str | Iterable[str] | None = None,
+        features: ArrayLike | None = None,
+        all_layers: bool = False,
+        recipe: str | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        **parameters: Any,
+    ) -> Job:
+        """Begin to make a picture whose features at a layer are those of a photograph; the job goes on by itself.
+
+        image: the photograph. features: in its place the features themselves, floating-point numbers in the shape of
+        the layer's output for one picture, [channels, height, width] of a convolution. layer: dotted name, or several,
+        one picture each; None: one in the middle of the network. all_layers: about eight from the first to the last.
+        recipe: one for inversion, see recipes(); None: mahendran2015. The others are those of visualize_class.
+        """
+        plan = synthesis_plans.invert_features(
+            image, model=model, layer=layer, features=features, all_layers=all_layers, recipe=recipe,
+            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return Job(self._caller, self._caller.run(plan, timeout))
+
+    def create_adversarial(
+        self,
+        image: Picture | None = None,
+        *,
+        model: str,
+        target: ClassName | None = None,
+        attack: str | None = None,
+        norm: str | None = None,
+        epsilon: float | None = None,
+        steps: int | None = None,
+        step_size: float | None = None,
+        restarts: int | None = None,
+        random_start: bool | None = None,
+        confidence: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Begin to change a picture so that `model` answers otherwise; the job goes on by itself.
+
+        Its result() is an Adversarial. image: None: noise of the model's size. target: the class that the model is to
+        answer; None: any but the one that it answers now. attack: ascent, fgsm, pgd or deepfool; None: pgd, of noise
+        ascent. norm: what bounds the change, linf or l2. epsilon: the largest change, of values 0 to 1. steps: at most.
+        step_size: of values 0 to 1. restarts: of pgd, the best is kept. random_start: whether pgd starts at a random
+        place. confidence: the probability at which the attack ends, 0 to below 1. seed: of all that is random. The
+        others are those of visualize_class. None leaves the server's default.
+        """
+        plan = synthesis_plans.create_adversarial(
+            image, model=model, target=target, attack=attack, norm=norm, epsilon=epsilon, steps=steps,
+            step_size=step_size, restarts=restarts, random_start=random_start, confidence=confidence, seed=seed,
+            priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return Job(self._caller, self._caller.run(plan, timeout))
+
+    def recipes(self, *, timeout: float | None = None) -> list[Recipe]:
+        """The recipes of visualize_class, visualize_channel and invert_features, in the order of their years."""
+        return self._caller.run(synthesis_plans.list_recipes(), timeout)
 
     def job(self, name: str, *, timeout: float | None = None) -> Job:
         """A job by its name, jobs/{job} or {job} alone. Raises NotFound."""

@@ -28,7 +28,7 @@ class JobInfo:
     name: str
     """jobs/{job}."""
     kind: str
-    """visualize_class or deep_dream."""
+    """visualize_class, visualize_channel, deep_dream, invert_features or create_adversarial."""
     model: str
     state: str
     """queued, running, succeeded, failed or cancelled."""

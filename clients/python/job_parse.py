@@ -1,20 +1,31 @@
 """Messages about jobs to what calls return."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped,unused-ignore]
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from convscope.client.adversarial import Adversarial
 from convscope.client.errors import Cancelled, ServerFault, from_status
 from convscope.client.job_events import Event, Preview, Progress, StateChange
 from convscope.client.job_info import Artifact, JobInfo
+from convscope.client.made_picture import MadePicture
+from convscope.client.parse import to_predictions
 from convscope.client.synthesis import Synthesis, to_picture
-from convscope.client.targets import ClassName
+from convscope.client.targets import ClassName, Unit
 from convscope.v1 import job_service_pb2
 from convscope.v1.job_service_pb2 import Job, JobEvent, JobState
-from convscope.v1.synthesis_service_pb2 import DeepDreamResponse, VisualizeClassResponse
+from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialResponse,
+    DeepDreamResponse,
+    InvertFeaturesResponse,
+    SynthesizedImage,
+    VisualizeChannelResponse,
+    VisualizeClassResponse,
+)
 from convscope.v1.target_pb2 import ClassReference
+from convscope.v1.target_pb2 import Unit as UnitMessage
 
 
 def to_event(message: JobEvent) -> Event | None:
@@ -85,23 +96,52 @@ def to_synthesis(operation: Operation) -> Synthesis:
         raise Cancelled(f"{info.name} was cancelled", reason="JOB_CANCELLED", status="CANCELLED")
     if operation.HasField("error"):
         raise from_status(operation.error)
-    classes, dream = VisualizeClassResponse(), DeepDreamResponse()
-    if operation.response.Unpack(classes):
-        return _to_synthesis(info, classes.images, "")
+    for response in (VisualizeClassResponse(), VisualizeChannelResponse(), InvertFeaturesResponse()):
+        if operation.response.Unpack(response):
+            return Synthesis(info, _to_made(response.images), recipe=response.recipe)
+    dream, adversarial = DeepDreamResponse(), CreateAdversarialResponse()
     if operation.response.Unpack(dream):
-        return _to_synthesis(info, dream.images, dream.layer)
+        return Synthesis(info, _to_made(dream.images), layer=dream.layer)
+    if operation.response.Unpack(adversarial):
+        return _to_adversarial(info, adversarial)
     raise ServerFault(f"the operation {operation.name} is done and gave {operation.response.type_url or 'nothing'}")
 
 
-def _to_synthesis(info: JobInfo, images: Any, layer: str) -> Synthesis:
-    return Synthesis(
-        job=info,
-        targets=tuple(_to_class_name(one.target) for one in images if one.HasField("target")),
-        labels=tuple(one.label for one in images),
-        scores=tuple(one.score for one in images),
-        layer=layer,
-        names=tuple(_short(one.artifact) for one in images),
+def _to_adversarial(info: JobInfo, response: CreateAdversarialResponse) -> Adversarial:
+    return Adversarial(
+        info,
+        _to_made(response.images),
+        fooled=response.fooled,
+        before=to_predictions(response.before),
+        after=to_predictions(response.after),
+        linf=response.linf,
+        l2=response.l2,
+        changed=response.changed,
+        steps=response.steps,
+        magnification=response.magnification,
     )
+
+
+def _to_made(images: Iterable[SynthesizedImage]) -> tuple[MadePicture, ...]:
+    return tuple(
+        MadePicture(
+            name=_short(one.artifact),
+            target=_to_class_name(one.target) if one.HasField("target") else None,
+            label=one.label,
+            score=one.score,
+            probability=one.probability,
+            unit=_to_unit(one.unit) if one.HasField("unit") else None,
+            layer=one.layer,
+            distance=one.distance if one.HasField("distance") else None,
+            similarity=one.similarity if one.HasField("similarity") else None,
+        )
+        for one in images
+    )
+
+
+def _to_unit(message: UnitMessage) -> Unit:
+    place = (message.row, message.column) if message.HasField("row") else None
+    return Unit(message.layer, message.channel, place)
 
 
 def _to_class_name(target: ClassReference) -> ClassName:

@@ -15,7 +15,7 @@ from convscope.client.job_events import Event
 from convscope.client.job_info import Artifact, JobInfo
 from convscope.client.job_parse import to_synthesis
 from convscope.client.resuming import Resuming
-from convscope.client.synthesis import PARTS, Synthesis, check_parts
+from convscope.client.synthesis import Synthesis, check_parts
 from convscope.client.transfer import Transfer
 from convscope.client.watching import Watch
 
@@ -57,13 +57,14 @@ class Job:
         watch = Watch(self.name, check_integer("after", after, bits=64))
         return self._caller.follow(watch, Resuming(self.name, check_seconds("timeout", timeout)), self.name)
 
-    def result(self, timeout: float | None = None, *, parts: Iterable[str] = PARTS) -> Synthesis:
+    def result(self, timeout: float | None = None, *, parts: Iterable[str] | None = None) -> Synthesis:
         """Wait for its end and fetch the files that it has left.
 
         timeout: seconds to wait for its end, after which it raises DeadlineExceeded and the job goes on; None: no
-        limit. parts: what is fetched, of images, values, history and way. Raises the job's own error where it failed,
-        Cancelled where it was cancelled, Unavailable after a minute without any server, ServerFault for a file that
-        arrives damaged.
+        limit. parts: what is fetched, of images, values, history and way, of an inversion and of an adversarial picture
+        original, of the latter perturbation; None: all that there is. Gives an Adversarial where that was made. Raises
+        the job's own error where it failed, Cancelled where it was cancelled, NotFound for a part that the job does
+        not have, Unavailable after a minute without any server, ServerFault for a file that arrives damaged.
         """
         chosen = check_parts(parts)
         made = to_synthesis(self._wait(check_seconds("timeout", timeout)))

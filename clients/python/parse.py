@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from convscope.client.recipes import Recipe
 from convscope.client.results import (
     Attribution,
     Classification,
@@ -14,9 +15,16 @@ from convscope.client.results import (
     Replica,
     Segmentation,
 )
+from convscope.client.synthesis_parameters import from_parameters
 from convscope.client.tensors import to_array
 from convscope.engine.imaging.heatmap import Reduction
-from convscope.v1 import attribution_service_pb2, model_service_pb2, prediction_pb2, segmentation_pb2
+from convscope.v1 import (
+    attribution_service_pb2,
+    model_service_pb2,
+    prediction_pb2,
+    segmentation_pb2,
+    synthesis_service_pb2,
+)
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureResponse,
     AttributeResponse,
@@ -41,7 +49,7 @@ def to_attribution(response: AttributeResponse, method: str, model: str, image: 
         target=_to_prediction(response.target) if response.HasField("target") else None,
         target_name=response.target_name,
         explained=response.explained,
-        predictions=_to_predictions(response.predictions),
+        predictions=to_predictions(response.predictions),
         region=_to_region(response.region),
         input_size=(response.input_height, response.input_width),
         layer=response.layer,
@@ -65,7 +73,21 @@ def to_failure_analysis(response: AnalyzeFailureResponse, method: str, model: st
 
 
 def to_classification(response: ClassifyResponse) -> Classification:
-    return Classification(_to_predictions(response.predictions), _to_region(response.region))
+    return Classification(to_predictions(response.predictions), _to_region(response.region))
+
+
+def to_recipe(message: synthesis_service_pb2.Recipe) -> Recipe:
+    purpose = synthesis_service_pb2.Recipe.Purpose.Name(message.purpose)
+    additions = [synthesis_service_pb2.Recipe.Addition.Name(one) for one in message.additions]
+    return Recipe(
+        name=message.name,
+        purpose=purpose.removeprefix("PURPOSE_").lower(),
+        system=message.system,
+        source=message.source,
+        summary=message.summary,
+        additions=tuple(one.removeprefix("ADDITION_").lower() for one in additions),
+        parameters=from_parameters(message.parameters),
+    )
 
 
 def _to_segmentation(message: segmentation_pb2.Segmentation) -> Segmentation:
@@ -118,7 +140,7 @@ def _to_prediction(message: prediction_pb2.Prediction) -> Prediction:
     return Prediction(message.index, message.label, message.score, message.probability)
 
 
-def _to_predictions(messages: Any) -> tuple[Prediction, ...]:
+def to_predictions(messages: Any) -> tuple[Prediction, ...]:
     return tuple(_to_prediction(message) for message in messages)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from convscope.client.arguments import check_integer, check_text
+from convscope.client.arguments import check_integer, check_text, listed
 from convscope.client.errors import InvalidArgument
 from convscope.v1.target_pb2 import ClassReference, ClassSum
 from convscope.v1.target_pb2 import Target as TargetMessage
@@ -54,7 +54,7 @@ def to_target(target: Target) -> TargetMessage | None:
         case Classes():
             return _from_classes(target)
         case Unit():
-            return TargetMessage(unit=_from_unit(target))
+            return TargetMessage(unit=_from_unit(target, "target.unit"))
         case str():
             return TargetMessage(class_label=check_text("target", target, "UNKNOWN_CLASS"))
         case _:
@@ -71,7 +71,22 @@ def to_class(name: ClassName, *, field: str) -> ClassReference:
 
 def to_classes(names: ClassName | Collection[ClassName], *, field: str) -> list[ClassReference]:
     """Of one class or several. Raises InvalidArgument that names the field, and which of them it is."""
-    return _to_references([names] if names is None else _names(names), field)
+    found = [names] if names is None else _names(names)
+    if not found:
+        raise InvalidArgument(f"{field} must be one class or several", field=field, reason="OUT_OF_RANGE")
+    return _to_references(found, field)
+
+
+def to_units(units: Unit | Collection[Unit], *, field: str) -> list[UnitMessage]:
+    """Of one unit or several. Raises InvalidArgument that names the field, and which of them it is."""
+    found = [units] if isinstance(units, Unit) else listed(field, units, "a Unit or several")
+    if not found:
+        raise InvalidArgument(f"{field} must be a Unit or several", field=field, reason="OUT_OF_RANGE")
+    for place, unit in enumerate(found):
+        if not isinstance(unit, Unit):
+            message = f"{field}[{place}] must be a Unit, not {unit!r}"
+            raise InvalidArgument(message, field=f"{field}[{place}]", reason="OUT_OF_RANGE")
+    return [_from_unit(unit, f"{field}[{place}]") for place, unit in enumerate(found)]
 
 
 def _from_classes(classes: Classes) -> TargetMessage:
@@ -87,16 +102,16 @@ def _from_classes(classes: Classes) -> TargetMessage:
     return TargetMessage(classes=ClassSum(plus=added, minus=taken_off), output=output)
 
 
-def _from_unit(unit: Unit) -> UnitMessage:
-    layer = check_text("target.unit.layer", unit.layer, "UNKNOWN_LAYER")
-    message = UnitMessage(layer=layer, channel=check_integer("target.unit.channel", unit.channel))
+def _from_unit(unit: Unit, field: str) -> UnitMessage:
+    layer = check_text(f"{field}.layer", unit.layer, "UNKNOWN_LAYER")
+    message = UnitMessage(layer=layer, channel=check_integer(f"{field}.channel", unit.channel))
     if unit.place is not None:
         try:
             row, column = unit.place
         except (TypeError, ValueError):
             text = f"the place of a unit must be a row and a column, not {unit.place!r}"
-            raise InvalidArgument(text, field="target.unit.row", reason="OUT_OF_RANGE") from None
-        message.row, message.column = check_integer("target.unit.row", row), check_integer("target.unit.column", column)
+            raise InvalidArgument(text, field=f"{field}.row", reason="OUT_OF_RANGE") from None
+        message.row, message.column = check_integer(f"{field}.row", row), check_integer(f"{field}.column", column)
     return message
 
 

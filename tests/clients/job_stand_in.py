@@ -36,17 +36,29 @@ from convscope.v1.job_service_pb2 import (
     WatchJobRequest,
     WatchJobResponse,
 )
+from convscope.v1.prediction_pb2 import Prediction
 from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialRequest,
+    CreateAdversarialResponse,
     DeepDreamRequest,
     DeepDreamResponse,
+    InvertFeaturesRequest,
+    InvertFeaturesResponse,
+    ListRecipesRequest,
+    ListRecipesResponse,
     SynthesizedImage,
+    VisualizeChannelRequest,
+    VisualizeChannelResponse,
     VisualizeClassRequest,
     VisualizeClassResponse,
 )
 from convscope.v1.target_pb2 import ClassReference
+from tests.clients.recipe_list import list_of_recipes
 
-LABELS = {281: "tabby", 282: "tiger cat", 920: "traffic light, stoplight"}
+LABELS = {130: "flamingo", 281: "tabby", 282: "tiger cat", 920: "traffic light, stoplight"}
 MIDDLE = "layer2"
+ALL = ("conv1", "layer1", "layer2.0", "layer2", "layer3.0", "layer3", "layer4.0", "layer4")
+"""What all_layers stands for."""
 CHUNK = 1000
 HEIGHT, WIDTH = 24, 32
 
@@ -56,8 +68,13 @@ class Record:
     """A job as a server keeps it."""
 
     job: Job
-    targets: list[ClassReference] = field(default_factory=list)
+    wanted: list[SynthesizedImage] = field(default_factory=lambda: [SynthesizedImage()])
+    """The pictures, with what they are for."""
+    recipe: str = ""
     layer: str = ""
+    """Of a dream."""
+    original: bool = False
+    """Whether there is a picture that it begins with."""
     events: list[JobEvent] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     response: Message | None = None
@@ -74,7 +91,7 @@ class JobStandIn(
         self.records: dict[str, Record] = {}
         self.work = work
         self.requests: list[Any] = []
-        """VisualizeClass and DeepDream."""
+        """All that begin a job."""
         self.watches: list[int] = []
         """`after` of each WatchJob."""
         self.offsets: list[int] = []
@@ -86,10 +103,14 @@ class JobStandIn(
         """Watches that are open."""
         self.lost_answers = 0
         """So many submissions are carried out and answered UNAVAILABLE."""
+        self.room = 1000
+        """So many jobs are accepted."""
         self.cut = 0
         """Streams are cut after so many responses; 0: never."""
         self.cut_quietly = False
         """As if all had been said."""
+        self.fooled = True
+        """Whether attacks succeed."""
         self.hasty = False
         """WaitOperation does not wait."""
         self._calls: dict[str, str] = {}
@@ -99,8 +120,10 @@ class JobStandIn(
 
     def add(self, kind: str = "visualize_class", *, targets: tuple[int, ...] = (281,), layer: str = "") -> str:
         """A new job, queued; its name."""
-        references = [ClassReference(index=index) for index in targets] if kind == "visualize_class" else []
-        return self._add(kind, "resnet18_seeded", 5, references, layer)
+        wanted = [SynthesizedImage()]
+        if kind == "visualize_class":
+            wanted = [of_class(ClassReference(index=index)) for index in targets]
+        return self._add(kind, "resnet18_seeded", 5, Record(Job(), wanted, layer=layer))
 
     def begin(self, name: str, attempt: int = 1, message: str = "") -> None:
         record = self.records[name]
@@ -109,7 +132,7 @@ class JobStandIn(
         self._change(name, "running", message)
 
     def step(self, name: str, step: int, total: int = 10) -> None:
-        count = max(1, len(self.records[name].targets))
+        count = len(self.records[name].wanted)
         progress = JobProgress(step=step, total=total, loss=1 / step, scores=[step + 0.5] * count)
         self.records[name].job.progress.CopyFrom(progress)
         self._tell(name, JobEvent(progress=progress))
@@ -122,24 +145,23 @@ class JobStandIn(
     def succeed(self, name: str, **more: bytes) -> None:
         """With the files that the contract promises; `more`: others, or other contents, with _ for the last dot."""
         record = self.records[name]
-        count = max(1, len(record.targets))
+        count = len(record.wanted)
         values = np.random.default_rng(0).random((count, HEIGHT, WIDTH, 3), np.float32)
         pictures = [Image.fromarray((one * 255).round().astype(np.uint8)) for one in values]
-        images = [SynthesizedImage(artifact=f"{name}/artifacts/image-{n}.png", score=20 - n) for n in range(count)]
-        for image, target in zip(images, record.targets, strict=False):
-            image.target.CopyFrom(target)
-            image.label = label_of(target)
+        for number, image in enumerate(record.wanted):
+            image.artifact, image.score = f"{name}/artifacts/image-{number}.png", 20 - number
         array, gif = BytesIO(), BytesIO()
         np.save(array, values)
         pictures[0].save(gif, "GIF", save_all=True, append_images=pictures[1:])
         record.files = {f"image-{number}.png": png(picture) for number, picture in enumerate(pictures)}
         record.files |= {"values.npy": array.getvalue(), "way.gif": gif.getvalue()}
         record.files["history.json"] = json.dumps({"loss": [1.0, 0.5]}).encode()
+        if record.original:
+            record.files["original.png"] = png(Image.new("RGB", (WIDTH, HEIGHT), "teal"))
+        if record.job.kind == "create_adversarial":
+            record.files["perturbation.png"] = png(Image.new("RGB", (WIDTH, HEIGHT), "gray"))
         record.files |= {".".join(key.rsplit("_", 1)): data for key, data in more.items()}
-        if record.job.kind == "deep_dream":
-            record.response = DeepDreamResponse(images=images, layer=record.layer or MIDDLE)
-        else:
-            record.response = VisualizeClassResponse(images=images)
+        record.response = self._response(name, record)
         record.job.artifacts.extend(
             Artifact(
                 name=f"{name}/artifacts/{file}", media_type="application/octet-stream", size_bytes=len(data),
@@ -178,10 +200,33 @@ class JobStandIn(
             if target.WhichOneof("kind") == "label" and target.label not in LABELS.values():
                 message = f"unknown class {target.label!r}; nearest: tabby"
                 refuse(context, code_pb2.INVALID_ARGUMENT, message, "UNKNOWN_CLASS", f"targets[{number}]")
-        return self._submit("visualize_class", request, list(request.targets), "", context)
+        record = Record(Job(), [of_class(target) for target in request.targets], request.recipe)
+        return self._submit("visualize_class", request, record, context)
+
+    def VisualizeChannel(self, request: VisualizeChannelRequest, context: grpc.ServicerContext) -> Any:
+        record = Record(Job(), [SynthesizedImage(unit=unit) for unit in request.units], request.recipe)
+        return self._submit("visualize_channel", request, record, context)
 
     def DeepDream(self, request: DeepDreamRequest, context: grpc.ServicerContext) -> Any:
-        return self._submit("deep_dream", request, [], request.layer, context)
+        return self._submit("deep_dream", request, Record(Job(), layer=request.layer), context)
+
+    def InvertFeatures(self, request: InvertFeaturesRequest, context: grpc.ServicerContext) -> Any:
+        layers = ALL if request.all_layers else request.layers or [MIDDLE]
+        wanted = [SynthesizedImage(layer=layer, distance=0.12) for layer in layers]
+        photograph = request.HasField("image")
+        for image in wanted if photograph else ():
+            image.similarity = 0.8
+        record = Record(Job(), wanted, request.recipe, original=photograph)
+        return self._submit("invert_features", request, record, context)
+
+    def CreateAdversarial(self, request: CreateAdversarialRequest, context: grpc.ServicerContext) -> Any:
+        if not (request.HasField("image") or request.HasField("target")):
+            refuse(context, code_pb2.INVALID_ARGUMENT, "noise needs a target", "TARGET_MISSING", "target")
+        wanted = of_class(request.target) if request.HasField("target") else SynthesizedImage()
+        return self._submit("create_adversarial", request, Record(Job(), [wanted], original=True), context)
+
+    def ListRecipes(self, request: ListRecipesRequest, context: grpc.ServicerContext) -> ListRecipesResponse:
+        return list_of_recipes()
 
     def GetOperation(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._operation(self._find(request.name, context))
@@ -272,14 +317,33 @@ class JobStandIn(
                     return
                 self._changed.wait(0.02)
 
-    def _submit(
-        self, kind: str, request: Any, targets: list[ClassReference], layer: str, context: grpc.ServicerContext
-    ) -> Any:
+    def _response(self, name: str, record: Record) -> Message:
+        match record.job.kind:
+            case "deep_dream":
+                return DeepDreamResponse(images=record.wanted, layer=record.layer or MIDDLE)
+            case "visualize_channel":
+                return VisualizeChannelResponse(images=record.wanted, recipe=record.recipe or "olah2017")
+            case "invert_features":
+                return InvertFeaturesResponse(images=record.wanted, recipe=record.recipe or "mahendran2015")
+            case "create_adversarial":
+                tabby = Prediction(index=281, label="tabby", score=11, probability=0.81)
+                other = Prediction(index=130, label="flamingo", score=13, probability=0.93)
+                return CreateAdversarialResponse(
+                    images=record.wanted, fooled=self.fooled, before=[tabby, other], linf=8 / 255, l2=2.4112,
+                    after=[other, tabby] if self.fooled else [tabby, other], changed=0.75, steps=12,
+                    perturbation=f"{name}/artifacts/perturbation.png", magnification=16,
+                )  # fmt: skip
+            case _:
+                return VisualizeClassResponse(images=record.wanted, recipe=record.recipe or "olah2017")
+
+    def _submit(self, kind: str, request: Any, record: Record, context: grpc.ServicerContext) -> Any:
         self.requests.append(request)
         name = self._calls.get(request.options.request_id)
         if name is None:
+            if len(self.records) >= self.room:
+                refuse(context, code_pb2.RESOURCE_EXHAUSTED, "too many jobs wait", "TOO_MANY_JOBS", "")
             priority = request.options.priority if request.options.HasField("priority") else 5
-            name = self._add(kind, request.model.removeprefix("models/"), priority, targets, layer)
+            name = self._add(kind, request.model.removeprefix("models/"), priority, record)
             self._calls[request.options.request_id] = name
             if self.work is not None:
                 threading.Thread(target=self.work, args=(name,), daemon=True).start()
@@ -288,11 +352,11 @@ class JobStandIn(
             context.abort(grpc.StatusCode.UNAVAILABLE, "the answer is lost")
         return self._operation(self.records[name])
 
-    def _add(self, kind: str, model: str, priority: int, targets: list[ClassReference], layer: str) -> str:
+    def _add(self, kind: str, model: str, priority: int, record: Record) -> str:
         name = f"jobs/{len(self.records) + 1:04}"
-        job = Job(name=name, kind=kind, model=f"models/{model}", priority=priority)
-        job.create_time.GetCurrentTime()
-        self.records[name] = Record(job, targets, layer)
+        record.job = Job(name=name, kind=kind, model=f"models/{model}", priority=priority)
+        record.job.create_time.GetCurrentTime()
+        self.records[name] = record
         self._change(name, "queued")
         return name
 
@@ -365,6 +429,10 @@ def serving_jobs(stand_in: JobStandIn | None = None) -> Iterator[JobServer]:
         yield server
     finally:
         server.stop()
+
+
+def of_class(target: ClassReference) -> SynthesizedImage:
+    return SynthesizedImage(target=target, label=label_of(target), probability=0.98)
 
 
 def label_of(target: ClassReference) -> str:

@@ -32,8 +32,15 @@ from convscope.client import (
     channel,
     resuming,
 )
+from convscope.v1.image_pb2 import Image as ImageMessage
 from convscope.v1.job_service_pb2 import JobEvent
-from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, JobOptions, VisualizeClassRequest
+from convscope.v1.synthesis_service_pb2 import (
+    DeepDreamRequest,
+    JobOptions,
+    SynthesisParameters,
+    SynthesisStage,
+    VisualizeClassRequest,
+)
 from convscope.v1.target_pb2 import ClassReference
 from tests.clients.job_stand_in import HEIGHT, WIDTH, JobServer, JobStandIn, serving_jobs
 from tests.processes import free_port, wait_until
@@ -55,21 +62,39 @@ WRONG_CLASSES: list[tuple[dict[str, Any], str]] = [
     ({"target": True}, "targets[0]"),
     ({"target": [281, b"tabby"]}, "targets[1]"),
     ({"target": 2**31}, "targets[0]"),
-    ({"steps": 1.5}, "steps"),
-    ({"steps": "many"}, "steps"),
-    ({"steps": 2**31}, "steps"),
-    ({"step_size": "far"}, "step_size"),
-    ({"l2": None, "momentum": [0.9]}, "momentum"),
-    ({"l2": True}, "l2"),
-    ({"l2": 10**400}, "l2"),
-    ({"jitter": 0.5}, "jitter"),
-    ({"blur": "much"}, "blur"),
-    ({"normalized": 1}, "normalized"),
-    ({"noise": 1j}, "noise"),
-    ({"seed": 2**63}, "seed"),
-    ({"seed": "0"}, "seed"),
+    ({"target": []}, "targets"),
+    ({"recipe": 2017}, "recipe"),
+    ({"image": "missing.jpg"}, "image"),
+    ({"steps": 1.5}, "parameters.steps"),
+    ({"steps": "many"}, "parameters.steps"),
+    ({"steps": 2**31}, "parameters.steps"),
+    ({"step_size": "far"}, "parameters.step_size"),
+    ({"l2": None, "momentum": [0.9]}, "parameters.momentum"),
+    ({"l2": True}, "parameters.l2"),
+    ({"l2": 10**400}, "parameters.l2"),
+    ({"l2": float("nan")}, "parameters.l2"),
+    ({"noise": float("inf")}, "parameters.noise"),
+    ({"jitter": 0.5}, "parameters.jitter"),
+    ({"blur": "much"}, "parameters.blur"),
+    ({"window": 1}, "parameters.window"),
+    ({"noise": 1j}, "parameters.noise"),
+    ({"optimizer": 5}, "parameters.optimizer"),
+    ({"parameterization": "\ud800"}, "parameters.parameterization"),
+    ({"seed": 2**63}, "parameters.seed"),
+    ({"seed": "0"}, "parameters.seed"),
+    ({"normalized": True}, "parameters.normalized"),
+    ({"normalized": None}, "parameters.normalized"),
+    ({"stages": 3}, "parameters.stages"),
+    ({"stages": {"scale": 1.2}}, "parameters.stages[0]"),
+    ({"stages": [{}, 1.2]}, "parameters.stages[1]"),
+    ({"stages": [{}, {"scale": "large"}]}, "parameters.stages[1].scale"),
+    ({"stages": [{"scales": 1.2}]}, "parameters.stages[0].scales"),
+    ({"stages": [{"step": 1.0}]}, "parameters.stages[0].step"),
+    ({"stages": [{"blur": [1, float("nan")]}]}, "parameters.stages[0].blur[1]"),
+    ({"stages": [{"layer": 3}]}, "parameters.stages[0].layer"),
     ({"priority": 1.0}, "priority"),
     ({"preview_seconds": "often"}, "preview_seconds"),
+    ({"preview_seconds": float("nan")}, "preview_seconds"),
     ({"request_id": 7}, "request_id"),
 ]
 WRONG_DREAMS: list[tuple[dict[str, Any], str]] = [
@@ -81,6 +106,7 @@ WRONG_DREAMS: list[tuple[dict[str, Any], str]] = [
     ({"channels": [1, "2"]}, "channels[1]"),
     ({"octaves": 2.5}, "octaves"),
     ({"octave_scale": "1.4"}, "octave_scale"),
+    ({"step_size": float("nan")}, "step_size"),
     ({"size": None, "steps": []}, "steps"),
 ]
 
@@ -142,12 +168,19 @@ def test_what_is_not_said_is_left_to_the_server(client: Client, jobs: JobStandIn
 def test_all_that_is_said_is_sent(client: Client, jobs: JobStandIn) -> None:
     numpys: dict[str, Any] = {"steps": np.int32(7), "l2": np.float32(0.5)}
     client.visualize_class(
-        model=MODEL, target=281, step_size=2, momentum=0, jitter=0, blur=0, normalized=False, noise=0.1,
-        seed=-(2**40), priority=9, preview_seconds=0, request_id="mine", **numpys,
+        model=MODEL, target=281, recipe="tyka2016", image=b"a picture", step_size=2, momentum=0, jitter=0, blur=0,
+        bounded=False, noise=0.1, output="probability", brightness=None, seed=-(2**40), priority=9, preview_seconds=0,
+        stages=[{}, {"share": 2, "scale": 1.5, "step": (1, 0.5), "blur": np.array([1, 0]), "layer": "fc"}],
+        request_id="mine", **numpys,
+    )  # fmt: skip
+    stage = SynthesisStage(share=2.0, scale=1.5, step=[1.0, 0.5], blur=[1.0, 0.0], layer="fc")
+    parameters = SynthesisParameters(
+        steps=7, step_size=2.0, l2=0.5, momentum=0.0, jitter=0, blur=0.0, bounded=False, noise=0.1,
+        output="probability", stages=[SynthesisStage(), stage], seed=-(2**40),
     )  # fmt: skip
     expected = VisualizeClassRequest(
-        model=f"models/{MODEL}", targets=[ClassReference(index=281)], steps=7, step_size=2.0, l2=0.5, momentum=0.0,
-        jitter=0, blur=0.0, normalized=False, noise=0.1, seed=-(2**40),
+        model=f"models/{MODEL}", targets=[ClassReference(index=281)], recipe="tyka2016", parameters=parameters,
+        image=ImageMessage(encoded=b"a picture"),
         options=JobOptions(request_id="mine", priority=9, preview_seconds=0.0),
     )  # fmt: skip
     assert jobs.requests == [expected]
@@ -203,6 +236,7 @@ def test_a_wrong_argument_of_visualize_class_is_told_before_any_call(changes: di
     with Client.connect(f"127.0.0.1:{free_port()}") as client, pytest.raises(InvalidArgument) as caught:
         client.visualize_class(**{"model": MODEL, "target": 281, **changes})
     assert (caught.value.field, caught.value.status) == (field, "")
+    assert (caught.value.reason == "INVALID_PARAMETER") == field.startswith("parameters.")
 
 
 @pytest.mark.parametrize(("changes", "field"), WRONG_DREAMS, ids=str)
@@ -506,7 +540,8 @@ def test_the_result_waits_for_the_end_and_has_everything(client: Client, jobs: J
     behind(jobs.run, job.name, pause=0.01)
     made = job.result(timeout=20)
     assert (made.targets, made.labels, made.scores) == ((281, "tiger cat"), ("tabby", "tiger cat"), (20.0, 19.0))
-    assert (made.layer, made.job.state, str(made)) == ("", "succeeded", "tabby 20.00, tiger cat 19.00")
+    assert (made.recipe, made.layer, made.job.state) == ("olah2017", "", "succeeded")
+    assert str(made) == "tabby 20.00 (probability 0.98), tiger cat 19.00 (probability 0.98)"
     assert (made.values.dtype.name, made.values.shape) == ("float32", (2, HEIGHT, WIDTH, 3))
     for picture, values in zip(made.images, made.values, strict=True):
         assert picture.mode == "RGB"

@@ -1,4 +1,4 @@
-"""Long work on the command line: visualize-class, dream, jobs."""
+"""Long work on the command line: what begins jobs, and jobs itself."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,24 @@ import pytest
 from google.rpc import code_pb2
 from PIL import Image
 
-from convscope.client import Client
+from convscope.client import Client, Recipe
 from convscope.client.cli import main
-from convscope.v1.target_pb2 import ClassReference
+from convscope.client.job_plans import STATES
+from convscope.engine.synthesis.recipes import RECIPES
+from convscope.v1.image_pb2 import Image as ImageMessage
+from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialRequest,
+    JobOptions,
+    SynthesisParameters,
+    SynthesisStage,
+)
+from convscope.v1.target_pb2 import ClassReference, Unit
 from tests.clients.job_stand_in import HEIGHT, WIDTH, JobServer, JobStandIn, serving_jobs
 from tests.clients.test_cli import CONVSCOPE, SECONDS, Run, assert_one_sentence, output
 from tests.clients.test_jobs import behind
 from tests.processes import free_port, wait_until
+
+TABBY = "tabby 20.00 (probability 0.98)"
 
 
 @pytest.fixture
@@ -43,6 +55,15 @@ def jobs(server: JobServer) -> JobStandIn:
 def folder(tmp_path: Path, cat_path: Path) -> Path:
     shutil.copy(cat_path, tmp_path / "cat.png")
     return tmp_path
+
+
+@pytest.fixture
+def arrays(folder: Path) -> None:
+    """Files of features, right and wrong, in the folder."""
+    np.save(folder / "features.npy", np.zeros((8, 4, 4), np.float32))
+    np.save(folder / "integers.npy", np.zeros((2, 3), np.int64))
+    np.save(folder / "objects.npy", np.array([None]), allow_pickle=True)
+    (folder / "empty.npy").write_bytes(b"")
 
 
 @pytest.fixture
@@ -67,6 +88,18 @@ def convscope(
 def settings(server: JobServer) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return kept | {"CONVSCOPE_SERVER": server.address, "TERM": "xterm", "COLUMNS": "120"}
+
+
+def tops_of(sheet: Image.Image, files: list[bytes]) -> list[list[int]]:
+    """Where the pictures of each row begin from the left, from top to bottom; all pictures are the same one."""
+    with Image.open(BytesIO(files[0])) as picture:
+        wanted = np.asarray(picture)
+    pixels, rows = np.asarray(sheet), dict[int, list[int]]()
+    for y, x in np.argwhere((pixels == wanted[0, 0]).all(axis=2)):
+        if np.array_equal(pixels[y : y + HEIGHT, x : x + WIDTH], wanted):
+            rows.setdefault(int(y), []).append(int(x))
+    assert sum(map(len, rows.values())) == len(files)
+    return list(rows.values())
 
 
 class Terminal:
@@ -104,28 +137,35 @@ class Terminal:
 
 def test_visualize_class_writes_the_picture_named_for_its_class(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
     result = convscope("visualize-class", "tabby")
-    assert output(result) == "jobs/0001: tabby 20.00 -> tabby.png\n"
+    assert output(result) == f"jobs/0001: {TABBY} -> tabby.png\n"
     assert result.stderr == ""
     assert (folder / "tabby.png").read_bytes() == jobs.records["jobs/0001"].files["image-0.png"]
     assert output(convscope("visualize-class", "920")).endswith("-> traffic_light_stoplight.png\n")
 
 
-def test_visualize_class_passes_on_all_options(convscope: Run, jobs: JobStandIn) -> None:
-    options = "--steps 7 --step-size 2 --l2 0.5 --momentum 0 --jitter 0 --blur 2 --not-normalized --noise 0.1"
-    options += " --seed 3 --priority 9"
-    output(convscope("visualize-class", "281", "tiger cat", "-m", "resnet18_seeded", *options.split()))
+def test_visualize_class_passes_on_all_options(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    options = "--recipe tyka2016 --start cat.png --steps 7 --seed 3 --priority 9 -p step_size=2 -p momentum=0"
+    options += " -p bounded=false -p optimizer=adam -p jitter=0 -p steps=9"
+    stages = 'stages=[{"scale": 1.5, "step": [1, 0.5]}, {}]'
+    command = ("visualize-class", "281", "tiger cat", "-m", "resnet18_seeded", *options.split(), "-p", stages)
+    output(convscope(*command))
     (request,) = jobs.requests
     assert list(request.targets) == [ClassReference(index=281), ClassReference(label="tiger cat")]
-    assert (request.model, request.steps, request.step_size, request.l2) == ("models/resnet18_seeded", 7, 2.0, 0.5)
-    assert (request.momentum, request.jitter, request.noise, request.seed) == (0.0, 0, 0.1, 3)
-    assert (request.blur, request.normalized) == (2.0, False)
-    assert all(request.HasField(field) for field in ("momentum", "jitter", "normalized"))
+    assert (request.model, request.recipe) == ("models/resnet18_seeded", "tyka2016")
+    assert request.image.encoded == (folder / "cat.png").read_bytes()
+    assert request.parameters == SynthesisParameters(
+        step_size=2.0, momentum=0.0, bounded=False, optimizer="adam", jitter=0, steps=7, seed=3,
+        stages=[SynthesisStage(scale=1.5, step=[1.0, 0.5]), SynthesisStage()],
+    )  # fmt: skip
     assert request.options.priority == 9
 
 
 def test_several_classes_are_one_sheet(convscope: Run, server: JobServer, folder: Path) -> None:
     line = output(convscope("visualize-class", "tabby", "282"))
-    assert line == "jobs/0001: tabby 20.00, tiger cat 19.00 -> tabby-and-1-more.png\n"
+    assert (
+        line
+        == "jobs/0001: tabby 20.00 (probability 0.98), tiger cat 19.00 (probability 0.98) -> tabby-and-1-more.png\n"
+    )
     with Client.connect(server.address) as client, Image.open(folder / "tabby-and-1-more.png") as sheet:
         assert sheet.tobytes() == client.job("0001").result().contact_sheet().tobytes()
 
@@ -162,22 +202,233 @@ def test_dream_passes_on_all_options(convscope: Run, jobs: JobStandIn, folder: P
     assert np.load(folder / "dream.npy").shape == (1, HEIGHT, WIDTH, 3)
 
 
+def test_visualize_channel_writes_the_picture_named_for_its_channel(
+    convscope: Run, jobs: JobStandIn, folder: Path
+) -> None:
+    line = output(convscope("visualize-channel", "layer3", "5"))
+    assert line == "jobs/0001: layer3 channel 5 20 -> layer3_channel_5.png\n"
+    assert (folder / "layer3_channel_5.png").read_bytes() == jobs.records["jobs/0001"].files["image-0.png"]
+    line = output(convscope("visualize-channel", "layer3", "5", "0", "--place", "3,0"))
+    words = "layer3 channel 5 at 3,0 20, layer3 channel 0 at 3,0 19"
+    assert line == f"jobs/0002: {words} -> layer3_channel_5_at_3_0-and-1-more.png\n"
+    assert [(one.channel, one.row, one.column) for one in jobs.requests[1].units] == [(5, 3, 0), (0, 3, 0)]
+
+
+def test_visualize_channel_passes_on_all_options(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    options = (
+        "-m resnet18_seeded --recipe tyka2016 --start cat.png --steps 7 --seed 3 --priority 0 -p copies=2 -o a.gif"
+    )
+    assert output(convscope("visualize-channel", "layer3", "5", *options.split())).endswith(" -> a.gif\n")
+    (request,) = jobs.requests
+    assert (request.model, request.recipe, request.options.priority) == ("models/resnet18_seeded", "tyka2016", 0)
+    assert list(request.units) == [Unit(layer="layer3", channel=5)]
+    assert request.image.encoded == (folder / "cat.png").read_bytes()
+    assert request.parameters == SynthesisParameters(copies=2, steps=7, seed=3)
+
+
+def test_invert_writes_beside_the_photograph(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    line = output(convscope("invert", "cat.png"))
+    assert line == "jobs/0001: layer2 distance 0.12 similarity 0.80 -> cat.inverted.png\n"
+    assert (folder / "cat.inverted.png").read_bytes() == jobs.records["jobs/0001"].files["image-0.png"]
+    options = "--layer layer1 --layer layer3 --recipe olah2017 --steps 7 --seed 3 --priority 0 -p tv_weight=0.5"
+    output(convscope("invert", "cat.png", *options.split(), "-m", "resnet18_seeded"))
+    request = jobs.requests[1]
+    assert (request.model, request.recipe, list(request.layers)) == (
+        "models/resnet18_seeded",
+        "olah2017",
+        ["layer1", "layer3"],
+    )
+    assert request.image.encoded == (folder / "cat.png").read_bytes()
+    assert request.parameters == SynthesisParameters(tv_weight=0.5, steps=7, seed=3)
+    assert request.options.priority == 0
+
+
+def test_invert_draws_all_layers_behind_the_photograph(convscope: Run, server: JobServer, folder: Path) -> None:
+    assert "conv1 distance 0.12" in output(convscope("invert", "cat.png", "--all-layers", "-o", "all.png"))
+    output(convscope("jobs", "result", "0001", "-o", "again.png"))
+    with Client.connect(server.address) as client:
+        made = client.job("0001").result()
+    for name in ("all.png", "again.png"):
+        with Image.open(folder / name) as sheet:
+            assert sheet.tobytes() == made.contact_sheet().tobytes()
+    assert server.jobs.requests[0].all_layers
+
+
+def test_invert_takes_features_instead_of_a_photograph(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    features = np.random.default_rng(0).random((8, 4, 4), np.float32)
+    np.save(folder / "head.npy", features)
+    line = output(convscope("invert", "--features", "head.npy", "--layer", "layer3"))
+    assert line == "jobs/0001: layer3 distance 0.12 -> head.inverted.png\n"
+    (request,) = jobs.requests
+    assert (request.features.data, list(request.features.shape)) == (features.tobytes(), [8, 4, 4])
+
+
+def test_adversarial_writes_beside_the_photograph(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    line = output(convscope("adversarial", "cat.png"))
+    words = "flamingo 0.93, was tabby 0.81; L-inf 0.031, L2 2.41, 12 steps"
+    assert line == f"jobs/0001: {words} -> cat.adversarial.png\n"
+    assert (folder / "cat.adversarial.png").read_bytes() == jobs.records["jobs/0001"].files["image-0.png"]
+    (request,) = jobs.requests
+    request.options.Clear()
+    image = ImageMessage(encoded=(folder / "cat.png").read_bytes())
+    assert request == CreateAdversarialRequest(model="models/efficientnet_lite0", image=image, options=JobOptions())
+
+
+def test_adversarial_passes_on_all_options(convscope: Run, jobs: JobStandIn) -> None:
+    jobs.fooled = False
+    options = (
+        "--target flamingo --attack pgd --norm l2 --epsilon 8/255 --steps 9 --step-size 0.25 --restarts 4 "
+        "--no-random-start --confidence 0.5 --seed 3 --priority 0 -m resnet18_seeded -o a.npy"
+    )
+    line = output(convscope("adversarial", "cat.png", *options.split()))
+    assert line.startswith("jobs/0001: not fooled: tabby 0.81, was tabby 0.81; ")
+    (request,) = jobs.requests
+    request.ClearField("image")
+    assert request == CreateAdversarialRequest(
+        model="models/resnet18_seeded", target=ClassReference(label="flamingo"), attack="pgd", norm="l2",
+        epsilon=8 / 255, steps=9, step_size=0.25, restarts=4, random_start=False, confidence=0.5, seed=3,
+        options=JobOptions(request_id=request.options.request_id, priority=0),
+    )  # fmt: skip
+
+
+def test_fool_makes_a_picture_from_noise(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    line = output(convscope("fool", "130"))
+    assert line.startswith("jobs/0001: flamingo 0.93, was tabby 0.81; ")
+    assert line.endswith(" -> 130.fooling.png\n")
+    assert (folder / "130.fooling.png").read_bytes() == jobs.records["jobs/0001"].files["image-0.png"]
+    options = "--confidence 0.5 --steps 9 --seed 3 --priority 0 -m resnet18_seeded -o a.png"
+    output(convscope("fool", "traffic light, stoplight", *options.split()))
+    plain, full = jobs.requests
+    for request in (plain, full):
+        assert request.options.request_id
+        request.options.request_id = ""
+    assert plain == CreateAdversarialRequest(
+        model="models/efficientnet_lite0", target=ClassReference(index=130), attack="ascent", confidence=0.99,
+        options=JobOptions(),
+    )  # fmt: skip
+    assert full == CreateAdversarialRequest(
+        model="models/resnet18_seeded", target=ClassReference(label="traffic light, stoplight"), attack="ascent",
+        confidence=0.5, steps=9, seed=3, options=JobOptions(priority=0),
+    )  # fmt: skip
+
+
+def test_recipes_are_listed_with_what_they_add(convscope: Run) -> None:
+    lines = output(convscope("recipes")).splitlines()
+    heading = lines[1].split()
+    assert heading == ["recipe", "for", "system", "penalization", "robustness", "prior", "examples"]
+    columns = [lines[1].index(word) + len(word) // 2 for word in heading[3:]]
+    marks = {
+        ("erhan2009", "visualization"): "....",
+        ("szegedy2013", "visualization"): "...x",
+        ("simonyan2013", "visualization"): "x...",
+        ("mordvintsev2015", "visualization"): ".x..",
+        ("olah2017", "visualization"): "xx..",
+        ("olah2017", "inversion"): "x...",
+    }
+    rows = {tuple(line.split()[:2]): line for line in lines[2:]}
+    for recipe, expected in marks.items():
+        row = rows[recipe]
+        found = "".join("x" if "x" in row[column - 1 : column + 2].split() else "." for column in columns)
+        assert found == expected, row
+    assert "Øygaard 2015" in rows["oygaard2015", "visualization"]
+    assert "Jitter, and one size of the picture after the other." in rows["mordvintsev2015", "visualization"]
+
+
+def test_recipes_print_all_parameters_as_json(convscope: Run, server: JobServer) -> None:
+    found = json.loads(output(convscope("recipes", "--json")))
+    with Client.connect(server.address) as client:
+        assert [Recipe(**one | {"additions": tuple(one["additions"])}) for one in found] == client.recipes()
+    (oygaard,) = [one for one in found if one["name"] == "oygaard2015"]
+    assert oygaard["parameters"]["stages"][1]["scale"] == 1.2
+
+
+def test_recipe_table_draws_every_recipe_of_a_class(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    *lines, last = output(convscope("recipe-table", "tabby", "--steps", "3", "-p", "jitter=0")).splitlines()
+    assert last == "-> recipes.png"
+    assert lines == [f"{name}: {TABBY}" for name in RECIPES]
+    assert [request.recipe for request in jobs.requests] == list(RECIPES)
+    for request in jobs.requests:
+        assert list(request.targets) == [ClassReference(label="tabby")]
+        assert request.parameters == SynthesisParameters(steps=3, jitter=0)
+    systems = [recipe.system for recipe in RECIPES.values()]
+    rows = [[n for n, system in enumerate(systems) if system == one] for one in dict.fromkeys(systems)]
+    with Image.open(folder / "recipes.png") as sheet:
+        tops = tops_of(sheet, [jobs.records[f"jobs/{n + 1:04}"].files["image-0.png"] for n in range(len(systems))])
+    assert [len(row) for row in tops] == [len(row) for row in rows], "a row for each system"
+
+
+def test_recipe_table_draws_the_recipes_that_are_named(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    options = "--recipe olah2017 --recipe simonyan2013 --recipe olah2017 --seed 3 --priority 9 -m resnet18_seeded"
+    lines = output(convscope("recipe-table", "281", *options.split(), "-o", "two.jpg")).splitlines()
+    assert lines == [f"simonyan2013: {TABBY}", f"olah2017: {TABBY}", "-> two.jpg"]
+    with Image.open(folder / "two.jpg") as sheet:
+        assert sheet.format == "JPEG"
+    assert [(one.model, one.recipe, one.options.priority) for one in jobs.requests] == [
+        ("models/resnet18_seeded", "simonyan2013", 9),
+        ("models/resnet18_seeded", "olah2017", 9),
+    ]
+
+
+def test_recipe_table_goes_without_a_recipe_that_fails(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
+    def work(name: str) -> None:
+        jobs.run(name, then="fail" if jobs.records[name].recipe == "nguyen2015" else "succeed")
+
+    jobs.work = work
+    result = convscope("recipe-table", "tabby", "--recipe", "nguyen2015", "--recipe", "olah2017")
+    assert result.returncode == 1
+    assert result.stdout.splitlines() == [
+        "nguyen2015: failed: no memory is left",
+        f"olah2017: {TABBY}",
+        "-> recipes.png",
+    ]
+    assert (folder / "recipes.png").exists()
+    (folder / "recipes.png").unlink()
+    result = convscope("recipe-table", "tabby", "--recipe", "nguyen2015")
+    assert (result.returncode, result.stderr) == (1, "error: no memory is left\n")
+    assert not (folder / "recipes.png").exists()
+
+
+def test_recipe_table_begins_all_or_nothing(convscope: Run, jobs: JobStandIn) -> None:
+    jobs.work, jobs.room = None, 3
+    assert assert_one_sentence(convscope("recipe-table", "tabby")) == "too many jobs wait"
+    assert [record.job.state for record in jobs.records.values()] == [STATES["cancelled"]] * 3
+
+
+def test_ctrl_c_names_all_jobs_that_go_on(server: JobServer, jobs: JobStandIn, folder: Path) -> None:
+    jobs.work = lambda name: jobs.run(name, steps=100, pause=0.05)
+    options = ("--recipe", "erhan2009", "--recipe", "olah2017")
+    terminal = Terminal(server, folder, "recipe-table", "tabby", *options)
+    terminal.read_until("running")
+    terminal.process.send_signal(signal.SIGINT)
+    status, out = terminal.end()
+    assert (status, out) == (130, "")
+    assert "jobs/0001, jobs/0002 go on; `convscope jobs watch JOB`" in " ".join(terminal.written.split())
+    assert "Traceback" not in terminal.written
+
+
 def test_detach_prints_the_name_and_leaves_the_job_to_itself(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
     jobs.work = None
     assert output(convscope("visualize-class", "tabby", "--detach")) == "jobs/0001\n"
     assert output(convscope("dream", "cat.png", "--detach")) == "jobs/0002\n"
     jobs.run("jobs/0001")
-    assert output(convscope("jobs", "result", "0001", "-o", "a.png")) == "jobs/0001: tabby 20.00 -> a.png\n"
+    assert output(convscope("jobs", "result", "0001", "-o", "a.png")) == f"jobs/0001: {TABBY} -> a.png\n"
     jobs.run("jobs/0002")
     assert output(convscope("jobs", "result", "jobs/0002")) == "jobs/0002: a dream with layer2 -> 0002.png\n"
     assert sorted(path.name for path in folder.iterdir()) == ["0002.png", "a.png", "cat.png"]
+    others = [("visualize-channel", "fc", "1"), ("invert", "cat.png"), ("adversarial", "cat.png"), ("fool", "tabby")]
+    for number, command in enumerate(others, 3):
+        assert output(convscope(*command, "--detach")) == f"jobs/000{number}\n"
+        jobs.run(f"jobs/000{number}")
+    names = ["fc_channel_1.png", "layer2.png", "0005.png", "tabby.png"]
+    for number, name in enumerate(names, 3):
+        assert output(convscope("jobs", "result", f"000{number}")).endswith(f" -> {name}\n")
 
 
 def test_a_terminal_shows_how_far_it_is(server: JobServer, jobs: JobStandIn, folder: Path) -> None:
     jobs.work = lambda name: jobs.run(name, steps=30, pause=0.05)
     terminal = Terminal(server, folder, "visualize-class", "tabby")
     status, out = terminal.end()
-    assert (status, out) == (0, "jobs/0001: tabby 20.00 -> tabby.png\n")
+    assert (status, out) == (0, f"jobs/0001: {TABBY} -> tabby.png\n")
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.written)
     assert re.search(r"running .* \d+/30 +[\d.]+ steps/s 0:00:0\d +loss 0\.\d+ score \d+", shown), shown
 
@@ -205,7 +456,7 @@ def test_a_server_that_comes_back_is_followed_further(server: JobServer, jobs: J
     server.stop()
     server.start()
     out, _ = process.communicate(timeout=SECONDS)
-    assert (process.returncode, out) == (0, b"jobs/0001: tabby 20.00 -> tabby.png\n")
+    assert (process.returncode, out) == (0, f"jobs/0001: {TABBY} -> tabby.png\n".encode())
 
 
 def test_jobs_list_shows_the_newest_first(convscope: Run, jobs: JobStandIn) -> None:
@@ -288,15 +539,54 @@ def test_jobs_delete_deletes(convscope: Run, jobs: JobStandIn) -> None:
         (("dream", "missing.jpg"), "missing.jpg cannot be read"),
         (("dream", "cat.png", "--guide", "missing.jpg"), "guide: the picture missing.jpg cannot be read"),
         (("dream", "cat.png", "-o", "dream.jpg"), "dream.jpg must end in one of"),
+        (("visualize-class", "tabby", "--start", "missing.jpg"), "missing.jpg cannot be read"),
+        (
+            ("visualize-class", "tabby", "-p", "stepz=3"),
+            "parameters.stepz: a synthesis has no parameter 'stepz'; it has",
+        ),
+        (("visualize-class", "tabby", "-p", "l2=nan"), "parameters.l2: l2 must be a finite number, not nan"),
+        (
+            ("visualize-class", "tabby", "-p", "steps=99999999999"),
+            "parameters.steps: steps 99999999999 is out of range",
+        ),
+        (("visualize-class", "tabby", "-p", "stages=3"), "parameters.stages: stages must be several stages, not 3"),
+        (
+            ("visualize-class", "tabby", "-p", 'stages=[{"scale": "x"}]'),
+            "parameters.stages[0].scale: scale must be a number",
+        ),
+        (("visualize-channel", "layer3", "99999999999"), "units[0].channel 99999999999 is out of range"),
+        (("visualize-channel", "layer3", "5", "-o", "why.doc"), "why.doc must end in one of"),
+        (("invert",), "image: an image or features must be given"),
+        (("invert", "missing.jpg"), "missing.jpg cannot be read"),
+        (("invert", "cat.png", "--features", "features.npy", "--layer", "fc"), "image goes without features"),
+        (("invert", "cat.png", "--layer", "fc", "--all-layers"), "layers: all_layers goes without a layer"),
+        (("invert", "--features", "features.npy"), "layers: features are of one layer, which must be named"),
+        (("invert", "--features", "missing.npy", "--layer", "fc"), "features cannot be read from missing.npy: No such"),
+        (("invert", "--features", "cat.png", "--layer", "fc"), "features cannot be read from cat.png: "),
+        (("invert", "--features", "empty.npy", "--layer", "fc"), "features cannot be read from empty.npy: "),
+        (("invert", "--features", "objects.npy", "--layer", "fc"), "features cannot be read from objects.npy: Object"),
+        (("invert", "--features", "integers.npy", "--layer", "fc"), "not int64 [2, 3]"),
+        (("adversarial", "missing.jpg"), "missing.jpg cannot be read"),
+        (("adversarial", "cat.png", "-o", "missing/a.png"), "there is no folder missing"),
+        (("adversarial", "cat.png", "--epsilon", "nan"), "epsilon must be a finite number, not nan"),
+        (("fool", "taby", "--confidence", "nan"), "confidence must be a finite number, not nan"),
+        (("recipe-table", "taby"), "targets[0]: unknown class 'taby'; nearest: tabby"),
+        (("recipe-table", "tabby", "--recipe", "olah"), "recipe: unknown recipe 'olah'; known: erhan2009, szegedy2013"),
+        (("recipe-table", "tabby", "-o", "recipes.npy"), "recipes.npy must be the name of a picture"),
+        (("recipe-table", "tabby", "-o", "missing/recipes.png"), "there is no folder missing"),
         (("jobs", "watch", "nobody"), "there is no job jobs/nobody"),
         (("jobs", "cancel", "nobody"), "there is no job jobs/nobody"),
         (("jobs", "result", "nobody"), "there is no job jobs/nobody"),
         (("jobs", "result", "nobody", "-o", "why.doc"), "why.doc must end in one of"),
         (("jobs", "list", "--state", "done"), "states cannot be 'done'; known: queued, running, succeeded"),
-        (("jobs", "list", "--kind", "dream"), "kinds cannot be 'dream'; known: visualize_class, deep_dream"),
+        (
+            ("jobs", "list", "--kind", "dream"),
+            "kinds cannot be 'dream'; known: visualize_class, visualize_channel, deep_dream",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
+@pytest.mark.usefixtures("arrays")
 def test_an_error_is_one_sentence(
     convscope: Run, jobs: JobStandIn, folder: Path, arguments: tuple[str, ...], words: str
 ) -> None:
@@ -321,6 +611,21 @@ def test_no_server_is_told_at_once(convscope: Run) -> None:
     [
         (("visualize-class",), "target"),
         (("visualize-class", "tabby", "--steps", "many"), "--steps"),
+        (("visualize-class", "tabby", "--l2", "0.5"), "--l2"),
+        (("visualize-class", "tabby", "-p", "steps"), "'steps' is no name=value"),
+        (("visualize-class", "tabby", "-p", "steps=1.5"), "steps cannot be '1.5'"),
+        (("visualize-class", "tabby", "-p", "window=1"), "window cannot be '1'"),
+        (("visualize-class", "tabby", "-p", "stages=[{"), "stages cannot be '[{'"),
+        (("visualize-channel", "layer3"), "channel"),
+        (("visualize-channel", "layer3", "five"), "'channel'"),
+        (("visualize-channel", "layer3", "5", "--place", "3"), "'3' is no ROW,COLUMN"),
+        (("visualize-channel", "layer3", "5", "--place", "3,-1"), "'3,-1' is no ROW,COLUMN"),
+        (("adversarial",), "photo"),
+        (("adversarial", "cat.png", "--epsilon", "8/0"), "'8/0' is no number such as 0.03 or 8/255"),
+        (("adversarial", "cat.png", "--step-size", "1/2/3"), "'1/2/3' is no number"),
+        (("adversarial", "cat.png", "--restarts", "some"), "--restarts"),
+        (("fool",), "target"),
+        (("recipe-table",), "target"),
         (("dream", "cat.png", "--channel", "x"), "--channel"),
         (("jobs", "list", "--limit", "0"), "--limit"),
         (("jobs", "follow", "0001"), "follow"),

@@ -7,6 +7,7 @@ import pytest
 from convscope import client
 
 PUBLIC = [
+    "Adversarial",
     "Artifact",
     "AsyncClient",
     "AsyncJob",
@@ -24,6 +25,7 @@ PUBLIC = [
     "Job",
     "JobInfo",
     "Layer",
+    "MadePicture",
     "Model",
     "NotFound",
     "PermissionDenied",
@@ -32,6 +34,7 @@ PUBLIC = [
     "Preprocessing",
     "Preview",
     "Progress",
+    "Recipe",
     "Replica",
     "ResourceExhausted",
     "Segmentation",
@@ -57,7 +60,7 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
     assert not first_line.startswith(f"{name}("), f"{name} has only the docstring that dataclass writes"
 
 
-@pytest.mark.parametrize(("cls", "count"), [(client.Client, 17), (client.Job, 7)])
+@pytest.mark.parametrize(("cls", "count"), [(client.Client, 21), (client.Job, 7)])
 def test_every_method_says_what_it_is_for(cls: type, count: int) -> None:
     methods = [name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")]
     assert len(methods) == count

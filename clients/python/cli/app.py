@@ -9,15 +9,21 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from convscope.client.cli import (
+    adversarial,
     analyze_failure,
     attribute,
     classify,
     compare,
     demo,
     dream,
+    fool,
+    invert,
     jobs,
     models,
+    recipe_table,
+    recipes,
     serve,
+    visualize_channel,
     visualize_class,
 )
 from convscope.client.errors import ClientError, Unavailable
@@ -34,7 +40,13 @@ app.command("compare")(compare.compare)
 app.command("analyze-failure")(analyze_failure.analyze_failure)
 app.command("classify")(classify.classify)
 app.command("visualize-class")(visualize_class.visualize_class)
+app.command("visualize-channel")(visualize_channel.visualize_channel)
 app.command("dream")(dream.dream)
+app.command("invert")(invert.invert)
+app.command("adversarial")(adversarial.adversarial)
+app.command("fool")(fool.fool)
+app.command("recipes")(recipes.recipes)
+app.command("recipe-table")(recipe_table.recipe_table)
 app.add_typer(jobs.app, name="jobs")
 app.command("models")(models.models)
 app.command("layers")(models.layers)

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from convscope.client.client import Client
 from convscope.client.job_events import Progress, StateChange
 from convscope.client.job_info import JobInfo
 from convscope.client.jobs import Job
-from convscope.client.synthesis import Synthesis, check_synthesis_destination
+from convscope.client.synthesis import ORIGINAL, Synthesis, check_synthesis_destination
 
 INTERRUPTED = 130
 """The exit status that a shell gives a command ended by Ctrl-C."""
@@ -33,9 +33,9 @@ def finish(client: Client, job: Job, destination: Path | None) -> None:
 
     def work() -> Synthesis:
         follow(job)
-        return job.result(parts=[part])
+        return job.result(parts=[part, *_beside(part, job.info())])
 
-    made = interruptible(client, job, work)
+    made = interruptible(client, [job], work)
     path = destination or destination_of(made)
     made.save(path)
     print(f"{job.name}: {made} -> {path}")
@@ -61,8 +61,8 @@ def follow(job: Job, told: Told | None = None) -> None:
                     told(event)
 
 
-def interruptible(client: Client, job: Job, work: Callable[[], T]) -> T:
-    """Do what waits for a job. Ctrl-C ends the command and not the job; says so, and how to go on."""
+def interruptible(client: Client, jobs: Sequence[Job], work: Callable[[], T]) -> T:
+    """Do what waits for jobs. Ctrl-C ends the command and not the jobs; says so, and how to go on."""
     # In a thread of its own, where no Ctrl-C arrives: one between two events of a watch can leave gRPC with a call that
     # it waits for for ever when the client is closed.
     with ThreadPoolExecutor(1) as pool:
@@ -72,8 +72,10 @@ def interruptible(client: Client, job: Job, work: Callable[[], T]) -> T:
         except KeyboardInterrupt:
             client.close()
             wait([working])
-            how = f"`convscope jobs watch {job.name}` follows it, `convscope jobs cancel {job.name}` ends it"
-            print(f"{job.name} goes on; {how}", file=sys.stderr)
+            names = ", ".join(job.name for job in jobs)
+            name = jobs[0].name if len(jobs) == 1 else "JOB"
+            how = f"`convscope jobs watch {name}` follows it, `convscope jobs cancel {name}` ends it"
+            print(f"{names} {'goes' if len(jobs) == 1 else 'go'} on; {how}", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -108,16 +110,23 @@ def in_numbers(loss: float | None, scores: tuple[float, ...]) -> str:
 
 
 def destination_of(made: Synthesis) -> Path:
-    """A name in the current folder: that of the class, and how many more there are; of a dream that of the job."""
-    if not any(made.labels):
+    """A name in the current folder: that of the class, unit or layer, and how many more there are; of a dream that of
+    the job."""
+    if not any(one.title for one in made.made):
         return Path(f"{file_name(made.job.name.removeprefix('jobs/'))}.png")
-    more = f"-and-{len(made.labels) - 1}-more" if len(made.labels) > 1 else ""
-    return Path(f"{file_name(made.labels[0])}{more}.png")
+    more = f"-and-{len(made.made) - 1}-more" if len(made.made) > 1 else ""
+    return Path(f"{file_name(made.made[0].title)}{more}.png")
 
 
 def file_name(label: str) -> str:
     """A label with nothing in it that a file system or a shell would mind."""
     return re.sub(r"[^\w.-]+", "_", label).strip("._-")[:LONGEST_NAME] or "picture"
+
+
+def _beside(part: str, info: JobInfo) -> list[str]:
+    """What else a picture is drawn from: the sheet of layers that were inverted begins with the photograph."""
+    photograph = info.kind == "invert_features" and any(one.name == ORIGINAL for one in info.artifacts)
+    return ["original"] if part == "images" and photograph else []
 
 
 def in_words(info: JobInfo) -> str:

@@ -22,5 +22,10 @@ Detach = Annotated[bool, typer.Option("--detach", help="Print the job's name and
 def check_output(path: Path) -> None:
     """Before a job has taken its time for nothing. Raises InvalidArgument."""
     check_synthesis_destination(path)
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raises InvalidArgument where there is none to write into."""
     if not path.parent.is_dir():
         raise InvalidArgument(f"there is no folder {path.parent} for {path.name}", field="output", reason="NO_FOLDER")

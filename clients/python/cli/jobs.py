@@ -60,7 +60,7 @@ def watch(name: Name, server: Server = None, timeout: Timeout = None) -> None:
             # Raises what it ended with, unless it has succeeded.
             job.result(parts=())
 
-        interruptible(client, job, work)
+        interruptible(client, [job], work)
 
 
 @app.command("cancel")

@@ -1,7 +1,8 @@
 """Options that say what is asked: the target, and a method's parameters."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -56,17 +57,24 @@ def to_target(
 
 def to_parameters(method: str, texts: Sequence[str] | None) -> dict[str, Any]:
     """name=value, each value in the type that the contract gives the method's parameter. Raises BadParameter."""
-    return dict(_parse(method, text) for text in texts or [])
+    return assigned(PARAMETER_FIELDS.get(method, {}), texts)
 
 
-def _parse(method: str, text: str) -> tuple[str, Any]:
+def assigned(fields: Mapping[str, Any], texts: Sequence[str] | None) -> dict[str, Any]:
+    """name=value, each value in the type that the contract gives the field; of messages, JSON. Raises BadParameter."""
+    return dict(_parse(fields, text) for text in texts or [])
+
+
+def _parse(fields: Mapping[str, Any], text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise typer.BadParameter(f"{text!r} is no name=value", param_hint="--parameter")
-    field: Any = PARAMETER_FIELDS.get(method, {}).get(name)
+    field = fields.get(name)
     if field is None:
         return name, value  # the SDK says which there are
     try:
+        if field.message_type is not None:
+            return name, json.loads(value)
         if field.has_presence:
             return name, _value(field, value)
         return name, [_value(field, part) for part in value.split(",")]
