@@ -12,12 +12,17 @@ FEWEST = 6
 
 
 def own_layer(model: Model, name: str) -> str:
-    """`name` where the network has it; a name of PAPER_LAYERS: the network's outer layer that is about as deep.
+    """`name` where the network has it; a name of PAPER_LAYERS: the network's layer that another paper names for that
+    depth, or else its outer layer that is about as deep.
 
     Raises UnknownName with the nearest names, MethodUnsupported for a network without a layer that has a grid.
     """
-    if name not in PAPER_LAYERS or any(layer.name == name for layer in model.layers.layers):
+    known = {layer.name for layer in model.layers.layers}
+    if name not in PAPER_LAYERS or name in known:
         return model.layers.layer(name).name
+    for other, depth in PAPER_LAYERS.items():
+        if depth == PAPER_LAYERS[name] and other in known:
+            return other
     outer = outer_layers(model)
     place = round(PAPER_LAYERS[name] * len(outer)) - 1
     return outer[max(0, place)].name
@@ -30,7 +35,8 @@ def outer_layers(model: Model) -> list[Layer]:
     if not spatial:
         raise MethodUnsupported("this network has no layer with a spatial output", field="layer")
     blocks = [layer for layer in spatial if is_block(model.module.get_submodule(layer.name))]
-    return _least_cut(blocks) or [layer for layer in spatial if "Pool" not in layer.type] or spatial
+    others = [layer for layer in spatial if layer not in blocks]
+    return _least_cut(blocks) or [layer for layer in others if "Pool" not in layer.type] or spatial
 
 
 def is_block(module: nn.Module) -> bool:

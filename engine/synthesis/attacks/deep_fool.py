@@ -13,6 +13,7 @@ from convscope.engine.synthesis.optimizers.optimizer import Hill, Look
 CLASSES = 10
 """Borders that are looked at: those of the classes with the highest scores, as the paper does for ImageNet."""
 OVERSHOOT = 0.02
+DOUBLINGS, HALVINGS = 40, 8
 # Of a border that is so near that rounding stands on it.
 _NEAREST = 1e-4
 
@@ -43,12 +44,30 @@ class DeepFool:
         slopes = absolute.sum(dim=1) if self._norm == "linf" else absolute.norm(dim=1)
         slopes = slopes.clamp_min(torch.finfo(slopes.dtype).tiny)
         nearest = (gaps / slopes).argmin()
-        if self._norm == "linf":
-            move = gaps[nearest] / slopes[nearest] * gradient[nearest].sign()
-        else:
-            move = gaps[nearest] / slopes[nearest].square() * gradient[nearest]
-        moved = variables + (1 + OVERSHOOT) * move
-        return moved.clamp(0, 255), found
+        uphill, gap = gradient[nearest], (1 + OVERSHOOT) * gaps[nearest]
+        way = uphill.sign() if self._norm == "linf" else uphill / slopes[nearest]
+        moved = variables[0] + self._length(variables[0], way, uphill, gap) * way
+        return moved.clamp(0, 255).expand_as(variables).contiguous(memory_format=torch.channels_last), found
+
+    def _length(self, variables: Tensor, way: Tensor, uphill: Tensor, gap: Tensor) -> float:
+        """How far until whole levels promise to close the gap: the exact lengths of the paper would be rounded away.
+        0 where nothing rises."""
+        before, rise = variables.round(), float((uphill * way).sum())
+        if not rise:
+            return 0.0
+
+        def closes(length: float) -> bool:
+            return bool((uphill * ((variables + length * way).round() - before)).sum() >= gap)
+
+        short, long = 0.0, float(gap) / rise
+        for _ in range(DOUBLINGS):
+            if closes(long):
+                break
+            short, long = long, 2 * long
+        for _ in range(HALVINGS):
+            middle = (short + long) / 2
+            short, long = (short, middle) if closes(middle) else (middle, long)
+        return long
 
     def state(self) -> dict[str, Tensor]:
         """As Optimizer."""

@@ -26,17 +26,17 @@ class UnitOutput:
             if chosen:
                 values = output(images if len(chosen) == len(rows) else images[chosen])
                 scores |= {
-                    place: _read(value, self._units[rows[place]]) for place, value in zip(chosen, values, strict=True)
+                    place: _read(value, self._units[rows[place]], output.layer.grid)
+                    for place, value in zip(chosen, values, strict=True)
                 }
         return torch.stack([scores[place] for place in range(len(rows))])
 
 
-def _read(value: Tensor, unit: UnitTarget) -> Tensor:
-    """value: [channels] or [channels, height, width], of one picture."""
+def _read(value: Tensor, unit: UnitTarget, grid: tuple[int, int] | None) -> Tensor:
+    """value: [channels] or [channels, height, width], of one picture. grid: of one of the model's size."""
     channel = value[unit.channel]
-    return channel.mean() if unit.place is None else _at(channel, unit.place)
-
-
-def _at(channel: Tensor, place: tuple[int, int]) -> Tensor:
+    if unit.place is None or grid is None:
+        return channel.mean()
     # A picture of another size than the model's has another grid; the place keeps its proportions there.
-    return channel[min(place[0], channel.shape[0] - 1), min(place[1], channel.shape[1] - 1)]
+    row, column = (place * there // here for place, there, here in zip(unit.place, channel.shape, grid, strict=True))
+    return channel[row, column]
