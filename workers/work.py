@@ -1,38 +1,88 @@
-"""What the kinds of work are made of."""
+"""How each kind of work begins."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.engine.attribution.target import UnitTarget
+from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.model import Model
+from convscope.engine.synthesis.adversarial import adversarial
+from convscope.engine.synthesis.channel_visualization import channel_visualization
 from convscope.engine.synthesis.class_visualization import class_visualization
 from convscope.engine.synthesis.deep_dream import deep_dream
-from convscope.engine.synthesis.parameters import ClassVisualizationParameters, DeepDreamParameters
+from convscope.engine.synthesis.feature_inversion import all_layers, feature_inversion
+from convscope.engine.synthesis.parameters import AdversarialParameters, DeepDreamParameters, SynthesisParameters
 from convscope.engine.synthesis.synthesis import Synthesis
-from convscope.services.common.jobs.kinds import DEEP_DREAM, VISUALIZE_CLASS
+from convscope.services.common.jobs.kinds import (
+    CREATE_ADVERSARIAL,
+    DEEP_DREAM,
+    INVERT_FEATURES,
+    VISUALIZE_CHANNEL,
+    VISUALIZE_CLASS,
+)
 
-Inputs = Callable[[str], bytes]
-"""The file of that name that came with the job. Raises OSError."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """Work that has begun, or been taken up, and how to describe what it makes."""
-
-    synthesis: Synthesis
-    images: Sequence[Mapping[str, Any]]
-    """What is known of each picture: of a class, `target` and `label`."""
-    layer: str = ""
+Spec = Mapping[str, Any]
+"""What is to be done, as the jobs server wrote it."""
 
 
-def _visualize_class(model: Model, spec: Mapping[str, Any], inputs: Inputs, checkpoint: bytes | None) -> Work:
+class Inputs:
+    """The files that came with a job."""
+
+    def __init__(self, spec: Spec, read: Callable[[str], bytes]) -> None:
+        """read: the file of that name. Raises OSError."""
+        self._names = spec.get("inputs", {})
+        self._read = read
+
+    def picture(self, name: str = "image.png") -> Image.Image | None:
+        """None where none came."""
+        if name not in self._names:
+            return None
+        picture = Image.open(BytesIO(self._read(name)), formats=["PNG"])
+        picture.load()
+        return picture
+
+    def array(self, name: str) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = np.load(BytesIO(self._read(name)), allow_pickle=False)
+        return found
+
+
+def _visualize_class(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
     targets = [_class(model, target, f"targets[{place}]") for place, target in enumerate(spec["targets"])]
-    parameters = ClassVisualizationParameters.parse(spec["parameters"])
-    images = [{"target": target, "label": model.labels[target]} for target in targets]
-    return Work(class_visualization(model, targets, parameters, checkpoint), images)
+    return class_visualization(model, targets, _parameters(spec), inputs.picture(), checkpoint)
+
+
+def _visualize_channel(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
+    return channel_visualization(
+        model, list(map(_unit, spec["units"])), _parameters(spec), inputs.picture(), checkpoint
+    )
+
+
+def _deep_dream(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
+    parameters = DeepDreamParameters.parse(spec["parameters"])
+    picture = inputs.picture()
+    assert picture is not None
+    return deep_dream(model, picture, parameters, inputs.picture("guide.png"), checkpoint)
+
+
+def _invert_features(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
+    picture = inputs.picture()
+    source = inputs.array("features.npy") if picture is None else picture
+    layers = all_layers(model) if spec["all_layers"] else spec["layers"]
+    return feature_inversion(model, source, layers, _parameters(spec), checkpoint)
+
+
+def _create_adversarial(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
+    target = None if spec["target"] is None else _class(model, spec["target"], "target")
+    return adversarial(model, inputs.picture(), target, AdversarialParameters.parse(spec["parameters"]), checkpoint)
+
+
+def _parameters(spec: Spec) -> SynthesisParameters:
+    return SynthesisParameters.parse(spec["parameters"])
 
 
 def _class(model: Model, target: int | str, field: str) -> int:
@@ -42,19 +92,23 @@ def _class(model: Model, target: int | str, field: str) -> int:
     return model.labels.check_index(target, field=field)
 
 
-def _deep_dream(model: Model, spec: Mapping[str, Any], inputs: Inputs, checkpoint: bytes | None) -> Work:
-    given = {**spec["parameters"], "channels": tuple(spec["parameters"]["channels"])}
-    parameters = DeepDreamParameters.parse(given)
-    guide = _picture(inputs("guide.png")) if "guide.png" in spec["inputs"] else None
-    synthesis = deep_dream(model, _picture(inputs("image.png")), parameters, guide, checkpoint)
-    return Work(synthesis, [{}], synthesis.layer)
+def _unit(unit: Mapping[str, Any]) -> UnitTarget:
+    place = (unit["row"], unit["column"]) if "row" in unit else None
+    return UnitTarget(unit["layer"], unit["channel"], place)
 
 
-def _picture(data: bytes) -> Image.Image:
-    picture = Image.open(BytesIO(data), formats=["PNG"])
-    picture.load()
-    return picture
+def field_in_request(error: ConvscopeError, spec: Spec) -> str:
+    """What of the request is to blame: in those with a recipe, parameters are a message of their own."""
+    if "recipe" in spec and error.field in SynthesisParameters.model_fields:
+        return f"parameters.{error.field}"
+    return error.field
 
 
-Begin = Callable[[Model, Mapping[str, Any], Inputs, bytes | None], Work]
-WORK: Mapping[str, Begin] = {VISUALIZE_CLASS: _visualize_class, DEEP_DREAM: _deep_dream}
+Begin = Callable[[Model, Spec, Inputs, bytes | None], Synthesis]
+WORK: Mapping[str, Begin] = {
+    VISUALIZE_CLASS: _visualize_class,
+    VISUALIZE_CHANNEL: _visualize_channel,
+    DEEP_DREAM: _deep_dream,
+    INVERT_FEATURES: _invert_features,
+    CREATE_ADVERSARIAL: _create_adversarial,
+}

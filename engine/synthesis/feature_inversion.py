@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convscope.engine.errors import ConvscopeError, InvalidInput
+from convscope.engine.errors import ConvscopeError, InvalidInput, InvalidParameter
 from convscope.engine.imaging.decode import to_rgb
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.assembly import assemble
@@ -81,10 +81,12 @@ def feature_inversion(
     first third of the network, ten times as much in the last. checkpoint: to go on from.
 
     Raises UnknownName, InvalidInput and MethodUnsupported (field `layers[N]`); InvalidInput (field `features`) for a
-    wrong shape, numbers that are not finite, or zeros alone; InvalidParameter for more than one copy; as assemble().
+    wrong shape, numbers that are not finite, or zeros alone; (field `copies`) for more than one; InvalidParameter
+    (fields `size`, `stages`) where the network would see a picture of another size than its own; as assemble().
     """
     if parameters.copies > 1:
         raise InvalidInput("an inversion makes one picture of each layer", field="copies", reason="OUT_OF_RANGE")
+    _check_size(model, parameters)
     names = [_own(model, name, f"layers[{place}]") for place, name in enumerate(layers)]
     names = names or [middle_layer(model.module, model.layers)]
     outputs = [LayerOutput(model, name, fixed=True) for name in names]
@@ -129,6 +131,19 @@ def correlation(picture: Image.Image, other: Image.Image) -> float:
     first, second = first - first.mean(), second - second.mean()
     norms = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float(first @ second) / norms if norms else 0.0
+
+
+def _check_size(model: Model, parameters: SynthesisParameters) -> None:
+    """Raise InvalidParameter where pictures would have other features than the wanted ones, in number."""
+    own = (model.preprocessing.height, model.preprocessing.width)
+    base = own if parameters.size is None else (parameters.size, parameters.size)
+    for stage in parameters.schedule():
+        size = [round(side * stage.scale) for side in base]
+        seen = [min(sides) for sides in zip(size, own, strict=True)] if parameters.window else size
+        if tuple(seen) != own:
+            field = "stages" if base == own else "size"
+            message = f"features are those of a picture of {own[1]} x {own[0]} pixels, not {seen[1]} x {seen[0]}"
+            raise InvalidParameter(message, field=field)
 
 
 def _own(model: Model, name: str, field: str) -> str:

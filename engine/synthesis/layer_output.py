@@ -1,5 +1,6 @@
 """The pass up to a layer, and no further."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,10 +44,12 @@ class LayerOutput:
 
     def __call__(self, images: Tensor) -> Tensor:
         """[N, 3, H, W] as the network takes them to [N, channels, height, width]; as it is where there is no grid."""
-        left = self.layer.calls
+        left, mine = self.layer.calls, threading.get_ident()
 
         def note(_: nn.Module, __: Any, output: Tensor) -> None:
             nonlocal left
+            if threading.get_ident() != mine:
+                return
             left -= 1
             if not left:
                 raise _Reached(output)

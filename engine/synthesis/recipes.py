@@ -79,7 +79,7 @@ SIMONYAN = Recipe(
     "Simonyan et al. 2013",
     "Deep Inside Convolutional Networks",
     "From the mean picture up the score, less the squared norm of the picture.",
-    (FREQUENCY,),
+    (),
     # The paper gives no numbers.
     SynthesisParameters(
         steps=200, step_size=800.0, normalization="norm", momentum=0.5, l2=1e-6, gradient_blur=1.0, jitter=16
@@ -184,9 +184,16 @@ NGUYEN = (
         "nguyen2015_gradient",
         "Nguyen et al. 2015",
         _FOOLING,
-        "A fooling picture by gradient ascent with a little decay.",
+        "A fooling picture by gradient ascent with a little decay and blur.",
         (FREQUENCY,),
-        SynthesisParameters(steps=200, step_size=1.0, normalization="mean_abs", decay=0.01),
+        SynthesisParameters(
+            steps=200,
+            step_size=1.0,
+            normalization="mean_abs",
+            decay=0.01,
+            blur=0.3,
+            blur_every=4,  # no numbers given
+        ),
     ),
 )
 MORDVINTSEV_2015 = Recipe(

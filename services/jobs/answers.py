@@ -1,10 +1,8 @@
 """Records to messages of the contract."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from google.longrunning.operations_pb2 import Operation
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -12,12 +10,10 @@ from convscope.services.common.errors import DOMAIN
 from convscope.services.common.jobs import job as records
 from convscope.services.common.jobs.events import Event, StateChange
 from convscope.services.common.jobs.job import Failure, State
-from convscope.services.common.jobs.kinds import DEEP_DREAM, VISUALIZE_CLASS
 from convscope.services.common.resource_names import JOBS, MODELS
+from convscope.services.jobs.responses import RESPONSES, artifact_resource
 from convscope.v1 import job_service_pb2
 from convscope.v1.job_service_pb2 import Artifact, Job, JobEvent, JobPreview, JobProgress, JobState, JobStateChange
-from convscope.v1.synthesis_service_pb2 import DeepDreamResponse, SynthesizedImage, VisualizeClassResponse
-from convscope.v1.target_pb2 import ClassReference
 
 STATES: Mapping[State, JobState] = {
     State.QUEUED: job_service_pb2.JOB_STATE_QUEUED,
@@ -95,31 +91,7 @@ def to_time(seconds: float) -> Timestamp | None:
     return time
 
 
-def artifact_resource(id: str, file: str) -> str:
-    return f"{JOBS}{id}/artifacts/{file}"
-
-
 def _to_artifact(id: str, file: records.File) -> Artifact:
     return Artifact(
         name=artifact_resource(id, file.name), media_type=file.media_type, size_bytes=file.size, sha256=file.sha256
     )
-
-
-def _images(job: records.Job) -> list[SynthesizedImage]:
-    return [_to_image(job.id, image) for image in job.result["images"]]
-
-
-def _to_image(id: str, image: dict[str, Any]) -> SynthesizedImage:
-    target = image.get("target")
-    return SynthesizedImage(
-        artifact=artifact_resource(id, image["file"]),
-        target=None if target is None else ClassReference(index=target),
-        label=image.get("label", ""),
-        score=image["score"],
-    )
-
-
-RESPONSES: Mapping[str, Callable[[records.Job], Message]] = {
-    VISUALIZE_CLASS: lambda job: VisualizeClassResponse(images=_images(job)),
-    DEEP_DREAM: lambda job: DeepDreamResponse(images=_images(job), layer=job.result["layer"]),
-}

@@ -1,4 +1,4 @@
-"""SynthesisService: accepts long work."""
+"""SynthesisService: accepts long work, and tells which recipes there are."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,16 +12,36 @@ from convscope.services.common.call import Call
 from convscope.services.common.cards import find_card
 from convscope.services.common.resource_names import model_name
 from convscope.services.common.store import reached
+from convscope.services.jobs.adversarials import check_create_adversarial
 from convscope.services.jobs.answers import to_operation
 from convscope.services.jobs.callers import caller_of
 from convscope.services.jobs.desk import Desk
-from convscope.services.jobs.orders import Order, check_deep_dream, check_visualize_class
+from convscope.services.jobs.dreams import check_deep_dream
+from convscope.services.jobs.inversions import check_invert_features
+from convscope.services.jobs.orders import Order
+from convscope.services.jobs.recipes import list_recipes
 from convscope.services.jobs.settings import JobsSettings
+from convscope.services.jobs.visualizations import check_visualize_channel, check_visualize_class
 from convscope.v1.model_service_pb2 import ModelCard
-from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, VisualizeClassRequest
+from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialRequest,
+    DeepDreamRequest,
+    InvertFeaturesRequest,
+    ListRecipesRequest,
+    ListRecipesResponse,
+    VisualizeChannelRequest,
+    VisualizeClassRequest,
+)
 from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceServicer
 
-Request = TypeVar("Request", VisualizeClassRequest, DeepDreamRequest)
+Request = TypeVar(
+    "Request",
+    VisualizeClassRequest,
+    VisualizeChannelRequest,
+    DeepDreamRequest,
+    InvertFeaturesRequest,
+    CreateAdversarialRequest,
+)
 
 
 class SynthesisServicer(SynthesisServiceServicer):
@@ -36,8 +56,20 @@ class SynthesisServicer(SynthesisServiceServicer):
     def VisualizeClass(self, request: VisualizeClassRequest, context: grpc.ServicerContext) -> Operation:
         return self._hand_in(request, check_visualize_class, context)
 
+    def VisualizeChannel(self, request: VisualizeChannelRequest, context: grpc.ServicerContext) -> Operation:
+        return self._hand_in(request, check_visualize_channel, context)
+
     def DeepDream(self, request: DeepDreamRequest, context: grpc.ServicerContext) -> Operation:
         return self._hand_in(request, check_deep_dream, context)
+
+    def InvertFeatures(self, request: InvertFeaturesRequest, context: grpc.ServicerContext) -> Operation:
+        return self._hand_in(request, check_invert_features, context)
+
+    def CreateAdversarial(self, request: CreateAdversarialRequest, context: grpc.ServicerContext) -> Operation:
+        return self._hand_in(request, check_create_adversarial, context)
+
+    def ListRecipes(self, request: ListRecipesRequest, context: grpc.ServicerContext) -> ListRecipesResponse:
+        return ListRecipesResponse(recipes=list_recipes())
 
     def _hand_in(
         self,

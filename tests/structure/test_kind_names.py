@@ -6,12 +6,14 @@ from typer.main import get_command
 from convscope.client import AsyncClient, Client, job_plans
 from convscope.client.cli.app import app
 from convscope.services.common.jobs.kinds import KINDS
-from convscope.services.jobs.answers import RESPONSES
+from convscope.services.jobs.responses import RESPONSES
 from convscope.v1.synthesis_service_pb2 import DESCRIPTOR
 from convscope.workers.work import WORK
 
 # The command is what people say.
-COMMANDS = {"deep_dream": "dream"}
+COMMANDS = {"deep_dream": "dream", "invert_features": "invert", "create_adversarial": "adversarial"}
+# They are answered at once.
+QUICK_RPCS = {"ListRecipes"}
 
 
 def test_every_table_has_every_kind() -> None:
@@ -32,5 +34,7 @@ def test_the_call_has_its_name_everywhere(kind: str) -> None:
     assert COMMANDS.get(kind, kind.replace("_", "-")) in commands
 
 
-def test_there_is_no_rpc_without_a_kind() -> None:
-    assert len(DESCRIPTOR.services_by_name["SynthesisService"].methods) == len(KINDS)
+def test_there_is_no_rpc_without_a_kind_but_the_quick_ones() -> None:
+    rpcs = {method.name for method in DESCRIPTOR.services_by_name["SynthesisService"].methods}
+    assert rpcs - QUICK_RPCS == {"".join(part.capitalize() for part in kind.split("_")) for kind in KINDS}
+    assert rpcs >= QUICK_RPCS

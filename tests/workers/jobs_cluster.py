@@ -1,6 +1,5 @@
 """A cluster for long work, of real processes that a test may kill, stop and start again."""
 
-import itertools
 import os
 import signal
 import sys
@@ -8,18 +7,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import grpc
 import pytest
 import redis
+from google.longrunning.operations_pb2 import GetOperationRequest
+from google.longrunning.operations_pb2_grpc import OperationsStub
+from google.protobuf.message import Message
 
 from convscope.client import Client
 from convscope.services.common.jobs.events import Event, StateChange, events_after
 from convscope.services.common.jobs.job import Job, Progress, State
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.jobs.records import JobRecords
+from convscope.v1.job_service_pb2 import DownloadArtifactRequest
+from convscope.v1.job_service_pb2_grpc import JobServiceStub
+from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceStub
 from tests.processes import JobsProcess, LastingStore, ServerProcess, free_port, wait_until
 
+R = TypeVar("R", bound=Message)
+SECONDS = 60.0
+"""Deadline of a call."""
 TEAM = Path(__file__).parent / "team"
 SIZE = 32
 LEASE_SECONDS, CHECKPOINT_SECONDS = 1.5, 0.2
@@ -75,8 +84,11 @@ class JobsCluster:
         self.port = free_port()
         self.server = self.start_server()
         self.client = Client.connect(f"127.0.0.1:{self.port}")
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        self._synthesis = SynthesisServiceStub(self._channel)
+        self._operations = OperationsStub(self._channel)
+        self._jobs = JobServiceStub(self._channel)
         self.workers: list[WorkerProcess] = []
-        self._calls = itertools.count()
 
     def settings(self) -> dict[str, object]:
         return {
@@ -102,9 +114,32 @@ class JobsCluster:
     def visualize(self, model: str = "small", steps: int = 50, seed: int = 0, **options: Any) -> str:
         """Hand a job in; its id."""
         job = self.client.visualize_class(
-            model=model, target=seed % 5, steps=steps, seed=seed, jitter=2, preview_seconds=0.5, **options
+            model=model,
+            target=seed % 5,
+            recipe="simonyan2013",
+            steps=steps,
+            seed=seed,
+            jitter=2,
+            preview_seconds=0.5,
+            **options,
         )
         return job.name.removeprefix("jobs/")
+
+    def hand_in(self, request: Message) -> str:
+        """Hand a job of any kind in, as the contract has it; its id."""
+        call = getattr(self._synthesis, type(request).__name__.removesuffix("Request"))
+        return str(call(request, timeout=SECONDS).name).removeprefix("jobs/")
+
+    def response(self, id: str, response: R) -> R:
+        """What the operation of a job that has succeeded gives, unpacked."""
+        operation = self._operations.GetOperation(GetOperationRequest(name=f"jobs/{id}"), timeout=SECONDS)
+        assert operation.response.Unpack(response), operation
+        return response
+
+    def download(self, name: str) -> bytes:
+        """An artifact by its resource name."""
+        pieces = self._jobs.DownloadArtifact(DownloadArtifactRequest(name=name), timeout=SECONDS)
+        return b"".join(piece.data for piece in pieces)
 
     def job(self, id: str) -> Job:
         found = self.records.find(id)
@@ -149,6 +184,7 @@ class JobsCluster:
 
     def close(self) -> None:
         self.client.close()
+        self._channel.close()
         for process in (*self.workers, self.server):
             if process.process.poll() is None:
                 process.kill()

@@ -1,8 +1,13 @@
 """Jobs that cannot be done: they fail, after as many attempts as make sense, and harm no other one."""
 
 import pytest
+from google.protobuf.message import Message
 
 from convscope.services.common.jobs.job import State
+from convscope.v1.synthesis_service_pb2 import InvertFeaturesRequest, VisualizeChannelRequest
+from convscope.v1.target_pb2 import ClassReference, Unit
+from convscope.v1.tensor_pb2 import DataType, Tensor
+from tests.workers.asking import attack_of, dream_of
 from tests.workers.jobs_cluster import JobsCluster
 
 
@@ -48,6 +53,37 @@ def test_what_only_a_worker_can_check_fails_at_once(
     assert (failed.state, failed.attempts) == (State.FAILED, 1)
     assert failed.failure is not None
     assert failed.failure.reason == reason
+    assert words in failed.failure.message
+
+
+# The model has no layer of these names; the jobs server knows only that the papers have.
+UNKNOWN_BEFORE: dict[str, tuple[Message, str, str]] = {
+    "a channel": (
+        VisualizeChannelRequest(model="small", units=[Unit(layer="inception4c", channel=8)]),
+        "units[0].channel",
+        "channels 0 to 7",
+    ),
+    "a channel of a dream": (dream_of("small", layer="conv1", channels=[8]), "channels", "8"),
+    "features": (
+        InvertFeaturesRequest(
+            model="small",
+            layers=["conv1"],
+            features=Tensor(shape=[1, 1], data_type=DataType.DATA_TYPE_FLOAT32, data=b"\0\0\0?"),
+        ),
+        "features",
+        "not [1, 1]",
+    ),
+    "the picture's own class": (attack_of("small", target=ClassReference(label="owl")), "target", "owl already"),
+}
+
+
+@pytest.mark.parametrize("what", UNKNOWN_BEFORE)
+def test_what_no_card_tells_fails_at_once_and_names_the_field(what: str, cluster: JobsCluster) -> None:
+    request, field, words = UNKNOWN_BEFORE[what]
+    failed = cluster.wait_for_end(cluster.hand_in(request))
+    assert (failed.state, failed.attempts) == (State.FAILED, 1)
+    assert failed.failure is not None
+    assert (failed.failure.status, failed.failure.field) == ("INVALID_ARGUMENT", field)
     assert words in failed.failure.message
 
 

@@ -22,7 +22,13 @@ def test_five_hundred_jobs_of_twenty_callers(own_cluster: JobsCluster) -> None:
         with Client.connect(f"127.0.0.1:{cluster.port}") as client:
             return [
                 client.visualize_class(
-                    model="small", target=0, steps=2, seed=seed, priority=seed % 3, preview_seconds=0
+                    model="small",
+                    target=0,
+                    recipe="simonyan2013",
+                    steps=2,
+                    seed=seed,
+                    priority=seed % 3,
+                    preview_seconds=0,
                 ).name.removeprefix("jobs/")
                 for seed in range(caller, JOBS, CALLERS)
             ]

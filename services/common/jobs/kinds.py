@@ -1,5 +1,8 @@
 """The kinds of work that are jobs. A kind is the name of its queue, of its task and of the SDK's call."""
 
 VISUALIZE_CLASS = "visualize_class"
+VISUALIZE_CHANNEL = "visualize_channel"
 DEEP_DREAM = "deep_dream"
-KINDS = (VISUALIZE_CLASS, DEEP_DREAM)
+INVERT_FEATURES = "invert_features"
+CREATE_ADVERSARIAL = "create_adversarial"
+KINDS = (VISUALIZE_CLASS, VISUALIZE_CHANNEL, DEEP_DREAM, INVERT_FEATURES, CREATE_ADVERSARIAL)

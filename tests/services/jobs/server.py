@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +19,35 @@ import pytest
 import redis
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.longrunning.operations_pb2_grpc import OperationsStub
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from convscope.services.common.cards import CARDS
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.job import File, Lease, NewJob, Progress
-from convscope.services.common.jobs.kinds import DEEP_DREAM, KINDS, VISUALIZE_CLASS
+from convscope.services.common.jobs.kinds import (
+    CREATE_ADVERSARIAL,
+    DEEP_DREAM,
+    INVERT_FEATURES,
+    KINDS,
+    VISUALIZE_CHANNEL,
+    VISUALIZE_CLASS,
+)
 from convscope.services.common.jobs.records import JobRecords
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import ListJobsRequest
 from convscope.v1.job_service_pb2_grpc import JobServiceStub
 from convscope.v1.model_service_pb2 import ModelCard
-from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, JobOptions, VisualizeClassRequest
+from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialRequest,
+    DeepDreamRequest,
+    InvertFeaturesRequest,
+    JobOptions,
+    VisualizeChannelRequest,
+    VisualizeClassRequest,
+)
 from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceStub
-from convscope.v1.target_pb2 import ClassReference
+from convscope.v1.target_pb2 import ClassReference, Unit
 from tests.processes import JobsProcess, ServerProcess
 from tests.services.calls import SECONDS
 from tests.services.pictures import noise, to_file
@@ -52,7 +67,11 @@ class JobStubs:
         self.channel = channel
         synthesis, jobs, operations = SynthesisServiceStub(channel), JobServiceStub(channel), OperationsStub(channel)
         self.visualize_class = synthesis.VisualizeClass
+        self.visualize_channel = synthesis.VisualizeChannel
         self.deep_dream = synthesis.DeepDream
+        self.invert_features = synthesis.InvertFeatures
+        self.create_adversarial = synthesis.CreateAdversarial
+        self.list_recipes = synthesis.ListRecipes
         self.list_jobs = jobs.ListJobs
         self.watch_job = jobs.WatchJob
         self.download_artifact = jobs.DownloadArtifact
@@ -104,6 +123,11 @@ class Jobs:
     def dream(self, **options: Any) -> Operation:
         """Hand in a job with a picture; options as of JobOptions."""
         return self.stubs.deep_dream(dreaming(options=JobOptions(**options)), timeout=SECONDS)
+
+    def hand_in(self, kind: str, **options: Any) -> Operation:
+        """Hand in a job of any kind; options as of JobOptions."""
+        call = getattr(self.stubs, kind)
+        return call(ASKING[kind](options=JobOptions(**options)), timeout=SECONDS)
 
     def get(self, name: str) -> Operation:
         return self.stubs.get(GetOperationRequest(name=name), timeout=SECONDS)
@@ -175,12 +199,56 @@ def dreaming(**fields: Any) -> DeepDreamRequest:
     return DeepDreamRequest(**{"model": f"models/{MODEL}", "image": Image(encoded=PNG), **fields})
 
 
+def picturing(**fields: Any) -> VisualizeChannelRequest:
+    """A good request for a channel, but for what is given."""
+    return VisualizeChannelRequest(**{"model": f"models/{MODEL}", "units": [Unit(layer="blocks.1")], **fields})
+
+
+def inverting(**fields: Any) -> InvertFeaturesRequest:
+    """A good request for a photograph, but for what is given; with `features` without one."""
+    source = {} if "features" in fields else {"image": Image(encoded=PNG)}
+    return InvertFeaturesRequest(**{"model": f"models/{MODEL}", **source, **fields})
+
+
+def attacking(**fields: Any) -> CreateAdversarialRequest:
+    """A good request for a photograph, but for what is given."""
+    return CreateAdversarialRequest(**{"model": f"models/{MODEL}", "image": Image(encoded=PNG), **fields})
+
+
+ASKING: Mapping[str, Callable[..., Message]] = {
+    VISUALIZE_CLASS: lambda options: VisualizeClassRequest(
+        model=MODEL, targets=[ClassReference(index=0)], options=options
+    ),
+    VISUALIZE_CHANNEL: picturing,
+    DEEP_DREAM: dreaming,
+    INVERT_FEATURES: inverting,
+    CREATE_ADVERSARIAL: attacking,
+}
+"""A good request of each kind."""
+GUESS = {"index": 281, "label": "tabby", "score": 12.5, "probability": 0.75}
+RESULTS: dict[str, dict[str, Any]] = {
+    VISUALIZE_CLASS: {"images": [{"target": 281, "label": "tabby", "probability": 0.75}]},
+    VISUALIZE_CHANNEL: {"images": [{"unit": {"layer": "blocks.1", "channel": 7, "row": 0, "column": 3}}]},
+    DEEP_DREAM: {"images": [{}], "layer": "blocks.3"},
+    INVERT_FEATURES: {"images": [{"layer": "blocks.3", "distance": 0.25, "similarity": -0.5}]},
+    CREATE_ADVERSARIAL: {
+        "images": [{"target": 281, "label": "tabby", "probability": 0.75}],
+        "fooled": True,
+        "before": [GUESS | {"index": 3, "label": "tiger shark"}],
+        "after": [GUESS],
+        "linf": 0.03125,
+        "l2": 1.5,
+        "changed": 0.5,
+        "steps": 7,
+        "magnification": 16.0,
+    },
+}
+
+
 def result_of(kind: str) -> dict[str, Any]:
     """What a worker writes when it has done a job."""
-    image = {"file": "image-0.png", "score": 12.5}
-    if kind == DEEP_DREAM:
-        return {"images": [image], "layer": "blocks.3"}
-    return {"images": [image | {"target": 281, "label": "tabby"}]}
+    result = RESULTS[kind]
+    return result | {"images": [{**image, "file": "image-0.png", "score": 12.5} for image in result["images"]]}
 
 
 @contextmanager

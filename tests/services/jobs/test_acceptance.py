@@ -18,10 +18,10 @@ from convscope.services.common.jobs.kinds import KINDS, VISUALIZE_CLASS
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import Job
 from convscope.v1.model_service_pb2 import ModelCard
-from convscope.v1.synthesis_service_pb2 import JobOptions, VisualizeClassRequest
+from convscope.v1.synthesis_service_pb2 import JobOptions, SynthesisParameters, VisualizeClassRequest
 from convscope.v1.target_pb2 import ClassReference
 from tests.services.calls import SECONDS, Refusal, refusal
-from tests.services.jobs.server import MANY, MODEL, PNG, Jobs, dreaming, jobs_server, visualizing
+from tests.services.jobs.server import MANY, MODEL, PNG, Jobs, dreaming, jobs_server, result_of, visualizing
 from tests.services.pictures import noise, to_file
 
 LIMIT, CALLER_LIMIT = 5, 3
@@ -70,8 +70,20 @@ OTHERS: dict[str, VisualizeClassRequest] = {
     "model": visualizing(model="models/resnet50", request_id="mine"),
     "priority": visualizing(priority=6, request_id="mine"),
     "previews": visualizing(preview_seconds=7, request_id="mine"),
+    "recipe": VisualizeClassRequest(
+        model=MODEL, targets=[ClassReference(index=0)], recipe="tyka2016", options=JobOptions(request_id="mine")
+    ),
     "steps": VisualizeClassRequest(
-        model=MODEL, targets=[ClassReference(index=0)], steps=7, options=JobOptions(request_id="mine")
+        model=MODEL,
+        targets=[ClassReference(index=0)],
+        parameters=SynthesisParameters(steps=7),
+        options=JobOptions(request_id="mine"),
+    ),
+    "image": VisualizeClassRequest(
+        model=MODEL,
+        targets=[ClassReference(index=0)],
+        image=Image(encoded=PNG),
+        options=JobOptions(request_id="mine"),
     ),
 }
 
@@ -261,32 +273,27 @@ def test_jobs_of_a_higher_priority_go_first_and_the_others_in_their_order(jobs: 
     assert [f"jobs/{jobs.claim().id}" for _ in order] == [names[name] for name in order]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_call_of_any_kind_gives_the_same_job(kind: str, jobs: Jobs) -> None:
+    first = jobs.hand_in(kind, request_id="mine")
+    files = jobs.files()
+    assert [jobs.hand_in(kind, request_id="mine").name for _ in range(2)] == [first.name] * 2
+    lease = jobs.claim(kind)
+    jobs.records.succeed(lease, result_of(kind), [])
+    assert jobs.hand_in(kind, request_id="mine").done
+    assert (jobs.names(), jobs.files()) == ([first.name], files)
+
+
 def test_the_answer_is_the_operation_of_a_queued_job(jobs: Jobs) -> None:
-    for kind, operation in {"visualize_class": jobs.visualize(2, priority=7), "deep_dream": jobs.dream()}.items():
+    operations = {kind: jobs.hand_in(kind) for kind in KINDS}
+    operations["visualize_class"] = jobs.visualize(2, priority=7)
+    for kind, operation in operations.items():
         job = Job()
         assert operation.metadata.Unpack(job)
         assert (operation.done, operation.WhichOneof("result")) == (False, None)
         assert (job.name, job.kind, job.model) == (operation.name, kind, f"models/{MODEL}")
         assert (job.priority, job.attempts) == (7 if kind == "visualize_class" else 5, 0)
         assert operation == jobs.get(operation.name)
-
-
-def test_what_the_worker_gets_is_what_was_asked_for(jobs: Jobs) -> None:
-    request = VisualizeClassRequest(
-        model=f"models/{MODEL}",
-        targets=[ClassReference(index=3), ClassReference(label="tabby")],
-        steps=7,
-        seed=11,
-        step_size=2.5,
-        options=JobOptions(preview_seconds=0.5),
-    )
-    jobs.stubs.visualize_class(request, timeout=SECONDS)
-    lease = jobs.claim()
-    assert (lease.model, lease.kind, lease.attempt) == (MODEL, VISUALIZE_CLASS, 1)
-    assert lease.spec["targets"] == [3, "tabby"]
-    assert lease.spec["preview_seconds"] == 0.5
-    parameters = lease.spec["parameters"]
-    assert (parameters["steps"], parameters["seed"], parameters["step_size"]) == (7, 11, 2.5)
 
 
 def test_two_callers_may_give_their_calls_the_same_name(jobs: Jobs) -> None:

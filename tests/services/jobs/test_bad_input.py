@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -26,7 +26,6 @@ from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, JobOptions, Vis
 from convscope.v1.target_pb2 import ClassReference
 from convscope.v1.tensor_pb2 import DataType, Tensor
 from tests.services.calls import SECONDS, Refusal, refusal
-from tests.services.jobs.conftest import MAX_STEPS
 from tests.services.jobs.server import MODEL, PNG, Jobs, JobStubs, dreaming, visualizing
 from tests.services.pictures import noise, png_that_claims, to_file
 from tests.services.test_bad_input import Case, has_field
@@ -88,17 +87,6 @@ SEEING = [
     Case("index -1", index(-1), NO_CLASS, "-1"),
     Case("the least index", index(-(2**31)), NO_CLASS),
     Case("a long label", label(LONG), NO_CLASS),
-    *(Case(f"{steps} steps", seeing(steps=steps), parameter("steps")) for steps in (0, -1, 10**9, 2**31 - 1)),
-    Case("too many steps", seeing(steps=MAX_STEPS + 1), out_of_range("steps"), str(MAX_STEPS)),
-    *(
-        Case(f"{name} {value}", seeing(**{name: value}), parameter(name))
-        for name in ("step_size", "l2", "momentum", "noise")
-        for value in (NAN, INF, -INF, -0.5)
-    ),
-    Case("step_size 0", seeing(step_size=0), parameter("step_size")),
-    Case("momentum 1", seeing(momentum=1), parameter("momentum")),
-    *(Case(f"jitter {value}", seeing(jitter=value), parameter("jitter")) for value in (-1, 2**31 - 1)),
-    *(Case(f"seed {value}", seeing(seed=value), parameter("seed")) for value in (-1, -(2**63))),
     *(
         Case(f"priority {value}", seeing(options=JobOptions(priority=value)), out_of_range("options.priority"))
         for value in (-1, 10, 2**31 - 1)
@@ -228,29 +216,6 @@ WITH_CARD = [
 ]
 
 
-@pytest.fixture
-def stubs(jobs: Jobs) -> JobStubs:
-    return jobs.stubs
-
-
-@pytest.fixture
-def send(stubs: JobStubs) -> Callable[[Message], object]:
-    """The call that takes a request; of a stream, all that it answers."""
-    calls: Mapping[type[Message], Callable[..., object]] = {
-        VisualizeClassRequest: stubs.visualize_class,
-        DeepDreamRequest: stubs.deep_dream,
-        ListJobsRequest: stubs.list_jobs,
-        WatchJobRequest: lambda *args, **kwargs: list(stubs.watch_job(*args, **kwargs)),
-        DownloadArtifactRequest: lambda *args, **kwargs: list(stubs.download_artifact(*args, **kwargs)),
-        GetOperationRequest: stubs.get,
-        ListOperationsRequest: stubs.list,
-        WaitOperationRequest: stubs.wait,
-        CancelOperationRequest: stubs.cancel,
-        DeleteOperationRequest: stubs.delete,
-    }
-    return lambda request: calls[type(request)](request, timeout=SECONDS)
-
-
 def assert_refused(found: Refusal, expected: Expected, says: str = "") -> None:
     assert (found.code, found.reason, found.field) == expected, found.message
     assert found.violations == (found.field,)
@@ -259,17 +224,6 @@ def assert_refused(found: Refusal, expected: Expected, says: str = "") -> None:
     assert says in found.message
     assert found.retry_after is None
     assert found.size < 3 * 1024
-
-
-@pytest.fixture
-def nothing_queued(jobs: Jobs) -> Iterator[None]:
-    """Nothing has changed afterwards, and nothing lies about."""
-    before = set(jobs.store.keys("*"))
-    yield
-    assert set(jobs.store.keys("*")) == before
-    assert not jobs.store.keys("convscope:queue:*")
-    assert jobs.names() == []
-    assert jobs.files() == []
 
 
 def case_id(case: Case) -> str:
@@ -296,9 +250,9 @@ def test_what_the_models_card_does_not_have_is_refused(case: Case, send: Callabl
 
 @pytest.mark.usefixtures("card")
 def test_what_the_models_card_has_is_queued(jobs: Jobs, send: Callable[[Message], object]) -> None:
-    for request in (label("DOG"), index(3), dreaming(layer="blocks.1")):
+    for request in (label("DOG"), index(3), dreaming(layer="blocks.1"), dreaming(layer="inception_4c/output")):
         assert send(request)
-    assert len(jobs.names()) == 3
+    assert len(jobs.names()) == 4
 
 
 def test_without_a_card_the_worker_will_check(jobs: Jobs, send: Callable[[Message], object]) -> None:
@@ -315,8 +269,6 @@ def test_a_card_without_labels_has_numbers(jobs: Jobs, send: Callable[[Message],
 
 # What is just right, so that the limits lie where the contract says.
 GOOD = [
-    seeing(steps=1, step_size=1e-9, l2=0, momentum=0, jitter=0, noise=0, seed=2**63 - 1),
-    seeing(steps=MAX_STEPS, momentum=0.999),
     visualizing(64),
     visualizing(request_id="猫" * 128, priority=0, preview_seconds=0),
     visualizing(priority=9),
@@ -518,7 +470,10 @@ def test_a_filter_of_operations_is_refused_and_so_is_another_collection(send: Ca
 
 METHODS = [
     "/convscope.v1.SynthesisService/VisualizeClass",
+    "/convscope.v1.SynthesisService/VisualizeChannel",
     "/convscope.v1.SynthesisService/DeepDream",
+    "/convscope.v1.SynthesisService/InvertFeatures",
+    "/convscope.v1.SynthesisService/CreateAdversarial",
     "/convscope.v1.JobService/ListJobs",
     "/google.longrunning.Operations/GetOperation",
     "/google.longrunning.Operations/ListOperations",

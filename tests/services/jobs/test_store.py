@@ -19,14 +19,18 @@ from google.longrunning.operations_pb2 import (
 from convscope.services.common.cards import CARDS
 from convscope.services.common.jobs.kinds import DEEP_DREAM, KINDS
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest, ListJobsRequest, WatchJobRequest
+from convscope.v1.synthesis_service_pb2 import ListRecipesRequest
 from tests.processes import JobsProcess, LastingStore, wait_until
 from tests.services.calls import SECONDS, SERVING, Refusal, refusal
 from tests.services.jobs.server import (
     Jobs,
     JobStubs,
     Wire,
+    attacking,
     dreaming,
+    inverting,
     jobs_server,
+    picturing,
     visualizing,
 )
 from tests.services.starts import assert_cannot_start
@@ -35,7 +39,10 @@ CALLERS = 8
 
 CALLS: dict[str, Callable[[JobStubs], object]] = {
     "VisualizeClass": lambda stubs: stubs.visualize_class(visualizing(), timeout=SECONDS),
+    "VisualizeChannel": lambda stubs: stubs.visualize_channel(picturing(), timeout=SECONDS),
     "DeepDream": lambda stubs: stubs.deep_dream(dreaming(), timeout=SECONDS),
+    "InvertFeatures": lambda stubs: stubs.invert_features(inverting(), timeout=SECONDS),
+    "CreateAdversarial": lambda stubs: stubs.create_adversarial(attacking(), timeout=SECONDS),
     "ListJobs": lambda stubs: stubs.list_jobs(ListJobsRequest(), timeout=SECONDS),
     "WatchJob": lambda stubs: list(stubs.watch_job(WatchJobRequest(name="jobs/a1"), timeout=SECONDS)),
     "DownloadArtifact": lambda stubs: list(
@@ -78,6 +85,7 @@ def test_a_server_starts_without_its_store_and_goes_on_when_it_comes(mortal: Las
         assert_away(refusal(lambda call=call: call(jobs.stubs)))  # type: ignore[misc]
         assert time.monotonic() - begun < 3, rpc
     assert jobs.files() == []
+    assert jobs.stubs.list_recipes(ListRecipesRequest(), timeout=SECONDS).recipes, "recipes are no matter of the store"
     mortal.start()
     name = jobs.dream().name
     assert jobs.names() == [name]

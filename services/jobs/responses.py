@@ -1,0 +1,98 @@
+"""What a job has made, as the response of its kind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from convscope.services.common.jobs.job import Job
+from convscope.services.common.jobs.kinds import (
+    CREATE_ADVERSARIAL,
+    DEEP_DREAM,
+    INVERT_FEATURES,
+    VISUALIZE_CHANNEL,
+    VISUALIZE_CLASS,
+)
+from convscope.services.common.resource_names import JOBS
+from convscope.v1.prediction_pb2 import Prediction
+from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialResponse,
+    DeepDreamResponse,
+    InvertFeaturesResponse,
+    SynthesizedImage,
+    VisualizeChannelResponse,
+    VisualizeClassResponse,
+)
+from convscope.v1.target_pb2 import ClassReference, Unit
+
+PERTURBATION = "perturbation.png"
+
+
+def artifact_resource(id: str, file: str) -> str:
+    """Resource name of a file that a job has left."""
+    return f"{JOBS}{id}/artifacts/{file}"
+
+
+def _images(job: Job) -> list[SynthesizedImage]:
+    return [_to_image(job.id, image) for image in job.result["images"]]
+
+
+def _to_image(id: str, image: Mapping[str, Any]) -> SynthesizedImage:
+    target, unit = image.get("target"), image.get("unit")
+    return SynthesizedImage(
+        artifact=artifact_resource(id, image["file"]),
+        target=None if target is None else ClassReference(index=target),
+        label=image.get("label", ""),
+        score=image["score"],
+        probability=image.get("probability"),
+        unit=None if unit is None else Unit(**unit),
+        layer=image.get("layer", ""),
+        distance=image.get("distance"),
+        similarity=image.get("similarity"),
+    )
+
+
+def _visualized_class(job: Job) -> VisualizeClassResponse:
+    return VisualizeClassResponse(images=_images(job), recipe=_recipe(job))
+
+
+def _visualized_channel(job: Job) -> VisualizeChannelResponse:
+    return VisualizeChannelResponse(images=_images(job), recipe=_recipe(job))
+
+
+def _dream(job: Job) -> DeepDreamResponse:
+    return DeepDreamResponse(images=_images(job), layer=job.result["layer"])
+
+
+def _inverted(job: Job) -> InvertFeaturesResponse:
+    return InvertFeaturesResponse(images=_images(job), recipe=_recipe(job))
+
+
+def _recipe(job: Job) -> str:
+    """Jobs that were handed in before there were recipes have none."""
+    return str(job.spec.get("recipe", ""))
+
+
+def _adversarial(job: Job) -> CreateAdversarialResponse:
+    result = job.result
+    return CreateAdversarialResponse(
+        images=_images(job),
+        fooled=result["fooled"],
+        before=[Prediction(**prediction) for prediction in result["before"]],
+        after=[Prediction(**prediction) for prediction in result["after"]],
+        linf=result["linf"],
+        l2=result["l2"],
+        changed=result["changed"],
+        steps=result["steps"],
+        perturbation=artifact_resource(job.id, PERTURBATION),
+        magnification=result["magnification"],
+    )
+
+
+RESPONSES: Mapping[str, Callable[[Job], Message]] = {
+    VISUALIZE_CLASS: _visualized_class,
+    VISUALIZE_CHANNEL: _visualized_channel,
+    DEEP_DREAM: _dream,
+    INVERT_FEATURES: _inverted,
+    CREATE_ADVERSARIAL: _adversarial,
+}
