@@ -119,7 +119,8 @@ def serving(**settings: object) -> Iterator[ServerProcess]:
 @contextmanager
 def store() -> Iterator[ValkeyServer]:
     """A real store on a free port; `connection_url` is its address."""
-    server = ValkeyServer()
+    # Left to itself it looks for a port from a fixed one on, as the store of the process beside does at that moment.
+    server = ValkeyServer(port=free_port())
     server.start()
     try:
         yield server

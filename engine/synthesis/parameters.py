@@ -50,7 +50,8 @@ class SynthesisParameters(Parameters):
     size: Side | None = None
     """Side of the picture, where a stage does not scale it; None: the model's own height and width."""
     noise: NotNegative = 0.0
-    """Standard deviation of what it starts from: grey levels; of a spectrum or of weights their own unit."""
+    """Standard deviation of what it starts from: grey levels; of a spectrum or of weights their own unit. A picture to
+    start from is taken as it is."""
     brightness: Annotated[float, Field(ge=0, le=255)] | None = None
     """Grey level that the noise is about; None: the mean picture."""
     bounded: bool = False

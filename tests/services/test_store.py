@@ -27,7 +27,7 @@ from convscope.v1.model_service_pb2 import (
     UnloadModelRequest,
 )
 from convscope.v1.tensor_pb2 import DataType
-from tests.processes import store, wait_until
+from tests.processes import free_port, store, wait_until
 from tests.services.calls import SECONDS
 from tests.services.held import TeamServer, assert_same, entry, question, team_server
 from tests.services.pictures import noise, to_file
@@ -269,7 +269,7 @@ def test_a_replica_that_starts_later_follows_and_one_that_stops_disappears(
 
 
 def test_when_the_store_dies_under_load_calls_go_on_and_nothing_is_cached(tmp_path: Path) -> None:
-    mortal = ValkeyServer()
+    mortal = ValkeyServer(port=free_port())
     mortal.start()
     with (
         team_server(tmp_path, entry("guarded", gates="{gates}"), redis_url=mortal.connection_url) as team,

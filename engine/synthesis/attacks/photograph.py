@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.grey_levels import GreyLevels
+
+# Rows that Pillow is asked at once: a side of 200,000 pixels then takes 50 MB and not 160 GB.
+IMPULSES = 64
 
 
 class Photograph:
@@ -63,7 +67,11 @@ def _pixels(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).unsqueeze(0)
 
 
-def _weights(length: int, wanted: int, begin: float, end: float, resampling: Image.Resampling) -> np.ndarray:
+def _weights(length: int, wanted: int, begin: float, end: float, resampling: Image.Resampling) -> NDArray[np.float32]:
     """[length, wanted]: how Pillow scales a row from `begin` to `end` to `wanted` pixels; found by asking it."""
-    impulses = Image.fromarray(np.eye(length, dtype=np.float32))
-    return np.array(impulses.resize((wanted, length), resampling, box=(begin, 0, end, length)))
+    weights = np.zeros((length, wanted), dtype=np.float32)
+    for first in range(0, length, IMPULSES):
+        count = min(IMPULSES, length - first)
+        impulses = Image.fromarray(np.eye(count, length, first, dtype=np.float32))
+        weights[first : first + count] = impulses.resize((wanted, count), resampling, box=(begin, 0, end, count))
+    return weights

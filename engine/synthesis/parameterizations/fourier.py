@@ -47,10 +47,10 @@ class Fourier:
 
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
+        if self._start is not None:
+            return self._spectrum(self._start).repeat(self._count, 1, 1, 1, 1)
         shape = (self._copies, *self.shape(0)[1:])
         spectrum = (self._noise * torch.randn(shape, generator=generator)).to(self._scale.device)
-        if self._start is not None:
-            spectrum = spectrum + self._spectrum(self._start)
         return spectrum.repeat(self._count // self._copies, 1, 1, 1, 1)
 
     def _spectrum(self, levels: Tensor) -> Tensor:

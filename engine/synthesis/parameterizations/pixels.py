@@ -48,7 +48,7 @@ class Pixels:
             levels += self._start
         elif self._brightness is not None:
             levels += self._brightness - mean
-        if self._noise:
+        if self._noise and self._start is None:
             levels += (self._noise * torch.randn(levels.shape, generator=generator)).to(levels.device)
         return levels.repeat(self._count // self._copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
 
