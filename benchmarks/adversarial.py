@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import foolbox
 import torch
 from foolbox.attacks import LinfPGD
 from foolbox.criteria import TargetedMisclassification
+from foolbox.models.pytorch import PyTorchModel
+from foolbox.utils import samples
 from PIL import Image
 from torch import Tensor
 
@@ -57,12 +58,12 @@ def run() -> None:
         print(f"| convscope, until {confidence} | {row} |")
 
 
-def _questions(model: Model) -> tuple[foolbox.PyTorchModel, Tensor, Tensor]:
+def _questions(model: Model) -> tuple[PyTorchModel, Tensor, Tensor]:
     """Foolbox's view of the network, its pictures, 0 to 1, in whole levels, and a class for each that it is not."""
     size = model.preprocessing
     normalization = {"mean": list(size.mean), "std": list(size.std), "axis": -3}
-    peer = foolbox.PyTorchModel(as_peers_have_it(model), bounds=(0, 1), preprocessing=normalization, device=DEVICE)
-    images, labels = foolbox.samples(peer, dataset="imagenet", batchsize=PICTURES)
+    peer = PyTorchModel(as_peers_have_it(model), bounds=(0, 1), preprocessing=normalization, device=DEVICE)
+    images, labels = samples(peer, dataset="imagenet", batchsize=PICTURES)
     return peer, (images * 255).round() / 255, (labels + 500) % 1000
 
 

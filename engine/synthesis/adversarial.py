@@ -163,7 +163,8 @@ def adversarial(
     generator = torch.Generator().manual_seed(parameters.seed)
     start = photograph.start(generator)
     if parameters.attack == "pgd" and parameters.random_start:
-        start = ball.random(photograph.original, count, generator).contiguous(memory_format=torch.channels_last)
+        random = ball.random(photograph.original, count, generator)
+        start = torch.where(photograph.seen, random, start).contiguous(memory_format=torch.channels_last)
     made_of = identity("adversarial", model, parameters, picture=picture_digest(original), target=wanted)
     total = 1 if parameters.attack == "fgsm" else parameters.steps
     parts = Parts(photograph, objective, optimizer)

@@ -32,6 +32,8 @@ class Photograph:
             torch.from_numpy(_weights(length, wanted, begin, end, resampling)).to(self._levels.mean)
             for length, wanted, begin, end in zip(picture.size, size, region[:2], region[2:], strict=True)
         )
+        self.seen = self._rows.any(dim=1).view(1, 1, -1, 1) & self._columns.any(dim=1)
+        """Which pixels the network sees anything of, [1, 1, H, W]."""
         self._whole = picture.size == size and region == (0, 0, *size)
 
     def start(self, generator: torch.Generator) -> Tensor:
@@ -73,5 +75,7 @@ def _weights(length: int, wanted: int, begin: float, end: float, resampling: Ima
     for first in range(0, length, IMPULSES):
         count = min(IMPULSES, length - first)
         impulses = Image.fromarray(np.eye(count, length, first, dtype=np.float32))
-        weights[first : first + count] = impulses.resize((wanted, count), resampling, box=(begin, 0, end, count))
+        weights[first : first + count] = np.asarray(
+            impulses.resize((wanted, count), resampling, box=(begin, 0, end, count))
+        )
     return weights
