@@ -160,7 +160,7 @@ def _optimizer(
         case "lbfgs":
             return Lbfgs(stages.step_size, variables, bound)
         case "evolution":
-            return Evolution(made.mutated, stages.step_size, parameters.population, bound)
+            return Evolution(made.mutated, stages.step_size, parameters.population, bound, parameters.copies)
         case _:
             return GradientAscent(stages.step_size, parameters.momentum, stages.begins)
 

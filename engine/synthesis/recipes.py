@@ -142,7 +142,8 @@ YOSINSKI = (
         normalization="mean_abs",
     ),
     _yosinski(
-        "yosinski2015_2", "2 of 4", decay=0.3, drop_norm=0.2, steps=750, step_size=10.0, normalization="mean_abs"
+        "yosinski2015_2", "2 of 4", decay=0.3, drop_norm=0.2, steps=750, step_size=3.0, normalization="mean_abs",
+        momentum=0.8, gradient_blur=1.0,  # not the paper's: without them such a decay leaves nothing but the last steps
     ),
     _yosinski(
         "yosinski2015_3", "3 of 4", decay=1e-4, blur=1.0, blur_every=4, steps=1000, step_size=3.0,

@@ -57,7 +57,7 @@ class Parts:
 class Synthesis:
     """A run of its parts: advance() takes a step, and `for state in synthesis` takes all that are left.
 
-    Steps copy nothing to the host. One thread at a time; the network is as before after each step.
+    Steps of ascent copy nothing to the host. One thread at a time; the network is as before after each step.
     """
 
     def __init__(

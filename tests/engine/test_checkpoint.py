@@ -17,12 +17,14 @@ from convscope.engine.synthesis.checkpoint import Checkpoint
 from convscope.engine.synthesis.class_visualization import class_visualization
 from convscope.engine.synthesis.deep_dream import deep_dream
 from convscope.engine.synthesis.errors import CheckpointInvalid
-from convscope.engine.synthesis.parameters import ClassVisualizationParameters, DeepDreamParameters
+from convscope.engine.synthesis.parameters import DeepDreamParameters, SynthesisParameters
 from convscope.engine.synthesis.synthesis import Synthesis
 from tests.engine.reference import Load
 
 Start = Callable[[bytes | None], Synthesis]
-CLASSES = ClassVisualizationParameters(steps=9, noise=0.1, jitter=5, momentum=0.9)
+CLASSES = SynthesisParameters(
+    steps=9, noise=6.0, jitter=5, momentum=0.9, step_size=350.0, l2=9e-7, gradient_blur=1.0, normalization="norm"
+)
 DREAM = DeepDreamParameters(steps=3, octaves=3, size=96)
 
 
@@ -30,7 +32,7 @@ def classes(model: Model, **changes: Any) -> Start:
     parameters = CLASSES.model_copy(update=changes)
     size = model.preprocessing.model_copy(update={"height": 64, "width": 80})
     model = replace(model, preprocessing=size)
-    return lambda checkpoint: class_visualization(model, [1, 2], parameters, checkpoint)
+    return lambda checkpoint: class_visualization(model, [1, 2], parameters, checkpoint=checkpoint)
 
 
 def dream(model: Model, picture: Image.Image, guide: Image.Image | None = None, **changes: Any) -> Start:
@@ -133,7 +135,7 @@ def test_a_checkpoint_of_something_else(load: Load, photographs: dict[str, Image
         assert caught.value.status == "FAILED_PRECONDITION"
     data = class_visualization(model, [1, 2], CLASSES).checkpoint()
     with pytest.raises(CheckpointInvalid, match="targets"):
-        class_visualization(model, [2, 1], CLASSES, data)
+        class_visualization(model, [2, 1], CLASSES, checkpoint=data)
 
 
 def test_damaged_bytes(load: Load) -> None:

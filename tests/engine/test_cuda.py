@@ -10,12 +10,16 @@ from PIL import Image
 
 from convscope.engine import attribute
 from convscope.engine.attribution.methods import METHODS
-from convscope.engine.attribution.target import ClassTarget
+from convscope.engine.attribution.target import ClassTarget, UnitTarget
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.entry import Entry
+from convscope.engine.synthesis.adversarial import adversarial
+from convscope.engine.synthesis.channel_visualization import channel_visualization
 from convscope.engine.synthesis.class_visualization import class_visualization
 from convscope.engine.synthesis.deep_dream import deep_dream
-from convscope.engine.synthesis.parameters import ClassVisualizationParameters, DeepDreamParameters
+from convscope.engine.synthesis.feature_inversion import feature_inversion
+from convscope.engine.synthesis.parameters import AdversarialParameters, DeepDreamParameters, SynthesisParameters
+from convscope.engine.synthesis.recipes import INVERSIONS, RECIPES
 from convscope.services.attribution.executor import Executor
 from convscope.services.attribution.work import Ask, Task, Work
 
@@ -63,11 +67,13 @@ def test_the_executor_takes_pictures_from_the_cpu_and_gives_arrays_back() -> Non
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_synthesis_goes_on_from_its_checkpoint_on_the_gpu(network: str) -> None:
     model = CATALOGUE.load(network, device="cuda")
-    parameters = ClassVisualizationParameters(steps=6)
+    parameters = SynthesisParameters(
+        steps=6, step_size=350.0, momentum=0.5, l2=9e-7, jitter=32, gradient_blur=1.0, normalization="norm"
+    )
     undisturbed = class_visualization(model, [1, 281], parameters)
     for _ in range(3):
         undisturbed.advance()
-    taken_up = class_visualization(model, [1, 281], parameters, undisturbed.checkpoint())
+    taken_up = class_visualization(model, [1, 281], parameters, checkpoint=undisturbed.checkpoint())
     for synthesis in (undisturbed, taken_up):
         while synthesis.step < synthesis.total:
             synthesis.advance()
@@ -84,3 +90,75 @@ def test_a_dream_on_the_gpu_takes_the_first_step_of_one_on_the_cpu() -> None:
         dream.advance()
         values.append(dream.values())
     assert np.abs(values[0] - values[1]).mean() < 0.1 * 1.5 / 255, "a tenth of the step"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_starts_on_the_gpu_where_it_starts_on_the_cpu_and_goes_on(name: str) -> None:
+    """All that is random is drawn on the CPU; what is scored first differs by rounding, a thousandth at most."""
+    parameters = RECIPES[name].with_overrides({"steps": 6})
+    seen = []
+    for device in ("cpu", "cuda"):
+        synthesis = class_visualization(CATALOGUE.load("resnet18", device=device), [1, 281], parameters)
+        values = synthesis.values()
+        for _ in range(3 if device == "cuda" else 1):
+            synthesis.advance()
+        seen.append((values, synthesis.history()["scores"][0]))
+        if device == "cuda":
+            resumed = class_visualization(
+                CATALOGUE.load("resnet18", device=device), [1, 281], parameters, checkpoint=synthesis.checkpoint()
+            )
+            for _ in resumed:
+                pass
+            assert np.isfinite(resumed.values()).all()
+    np.testing.assert_allclose(seen[0][0], seen[1][0], atol=1e-4)
+    np.testing.assert_allclose(seen[0][1], seen[1][1], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", INVERSIONS)
+def test_features_are_those_of_the_cpu(name: str) -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8))
+    parameters = INVERSIONS[name].with_overrides({"steps": 4})
+    distances = []
+    for device in ("cpu", "cuda"):
+        model = CATALOGUE.load("resnet18", device=device)
+        inversion = feature_inversion(model, picture, ["layer2", "layer4"], parameters)
+        distances.append([one["distance"] for one in inversion.results()])
+        for _ in inversion:
+            pass
+        assert np.isfinite(inversion.progress().loss)
+    # Of the starts: two ways to round the same sums.
+    np.testing.assert_allclose(distances[0], distances[1], rtol=1e-3)
+
+
+def test_units_of_two_layers_on_the_gpu() -> None:
+    units = [UnitTarget("layer3", 1), UnitTarget("layer4", 2, (1, 1))]
+    parameters = RECIPES["olah2017"].with_overrides({"steps": 3, "copies": 2, "diversity": 1.0})
+    made = channel_visualization(CATALOGUE.load("resnet18", device="cuda"), units, parameters)
+    for _ in made:
+        pass
+    assert np.isfinite(made.progress().scores).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"attack": "fgsm"},
+        {"norm": "l2", "epsilon": 1.0, "restarts": 2},
+        {"attack": "deepfool"},
+        {"attack": "ascent"},
+    ],
+)
+def test_an_attack_on_the_gpu_keeps_its_bounds(values: dict[str, Any]) -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8))
+    parameters = AdversarialParameters.parse({"steps": 4, **values})
+    model = CATALOGUE.load("resnet18", device="cuda")
+    attack = adversarial(model, picture, None, parameters)
+    for _ in attack:
+        pass
+    told = attack.outcome()
+    assert told["steps"] == attack.step
+    if parameters.attack in {"pgd", "fgsm"}:
+        assert told[parameters.norm] <= parameters.epsilon * (1 + 1e-6)
+    resumed = adversarial(model, picture, None, parameters, attack.checkpoint())
+    assert resumed.outcome()["linf"] == told["linf"]

@@ -17,10 +17,10 @@ from convscope.engine.errors import InvalidInput, MethodUnsupported, UnknownName
 from convscope.engine.models.layers import map_layers
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.deep_dream import DeepDream, deep_dream
-from convscope.engine.synthesis.guide_match import GuideMatch
-from convscope.engine.synthesis.layer_energy import LayerEnergy
 from convscope.engine.synthesis.layer_output import LayerOutput
 from convscope.engine.synthesis.middle_layer import middle_layer
+from convscope.engine.synthesis.objectives.guide_match import GuideMatch
+from convscope.engine.synthesis.objectives.layer_energy import LayerEnergy
 from convscope.engine.synthesis.parameters import DeepDreamParameters
 from tests.engine.reference import Load
 
@@ -167,12 +167,12 @@ def test_setting_the_gradient_to_the_activation_ascends_half_the_squared_norm(
 ) -> None:
     model, layer = load(network), MIDDLE[network]
     images = normalized(model, grey_levels(small(photographs["chelsea"], 224))).requires_grad_()
-    rise = LayerEnergy(LayerOutput(model, layer, channels))(images, slice(0, 1))
-    (found,) = torch.autograd.grad(rise.output, images, rise.gradient)
+    score = LayerEnergy(LayerOutput(model, layer, channels))(images, [0])
+    (found,) = torch.autograd.grad(score.sum(), images)
     half = activation(model, layer, images)[:, list(channels) or slice(None)].square().sum() / 2
     (expected,) = torch.autograd.grad(half, images)
     assert (found - expected).norm() <= 1e-5 * expected.norm()
-    assert rise.scores.item() == pytest.approx(half.item(), rel=1e-5)
+    assert score.item() == pytest.approx(half.item(), rel=1e-5)
 
 
 def test_the_gradient_is_that_of_finite_differences(load: Load) -> None:
@@ -183,10 +183,9 @@ def test_the_gradient_is_that_of_finite_differences(load: Load) -> None:
     model = replace(load("resnet18"), module=module, layers=map_layers(module, images))
     objective = LayerEnergy(LayerOutput(model, "2"))
     leaf = images.clone().requires_grad_()
-    rise = objective(leaf, slice(0, 1))
-    (gradient,) = torch.autograd.grad(rise.output, leaf, rise.gradient)
+    (gradient,) = torch.autograd.grad(objective(leaf, [0]).sum(), leaf)
     way = torch.randn_like(images)
-    ahead, behind = (objective(images + step * way, slice(0, 1)).scores.item() for step in (1e-5, -1e-5))
+    ahead, behind = (objective(images + step * way, [0]).item() for step in (1e-5, -1e-5))
     assert (ahead - behind) / 2e-5 == pytest.approx((gradient * way).sum().item(), rel=1e-5)
 
 
@@ -194,12 +193,17 @@ def test_a_large_guide_is_looked_through_in_parts(
     load: Load, photographs: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load("resnet18")
-    images = normalized(model, grey_levels(small(photographs["chelsea"])))
+    images = normalized(model, grey_levels(small(photographs["chelsea"]))).requires_grad_()
     guide = normalized(model, grey_levels(small(photographs["rocket"])))
-    whole = GuideMatch(LayerOutput(model, "layer3"), guide)(images, slice(0, 1))
-    monkeypatch.setattr("convscope.engine.synthesis.guide_match.MOST", 1)
-    parts = GuideMatch(LayerOutput(model, "layer3"), guide)(images, slice(0, 1))
-    torch.testing.assert_close(parts.gradient, whole.gradient)
+
+    def gradient() -> Tensor:
+        score = GuideMatch(LayerOutput(model, "layer3"), guide)(images, [0])
+        (found,) = torch.autograd.grad(score.sum(), images)
+        return found
+
+    whole = gradient()
+    monkeypatch.setattr("convscope.engine.synthesis.objectives.guide_match.MOST", 1)
+    torch.testing.assert_close(gradient(), whole)
 
 
 @pytest.mark.parametrize("network", MIDDLE)

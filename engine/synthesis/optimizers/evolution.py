@@ -13,7 +13,8 @@ from convscope.engine.synthesis.optimizers.optimizer import Hill, Look
 
 
 class Evolution:
-    """Every picture is a lineage; all have the same mutations drawn in turn, so that each is what it would be alone."""
+    """Every picture is a lineage. Targets have the same mutations, so that each is what it would be alone; the copies of
+    one have their own, so that they differ."""
 
     def __init__(
         self,
@@ -21,21 +22,24 @@ class Evolution:
         strength: Callable[[int], float],
         population: int,
         bound: Callable[[Tensor], Tensor],
+        copies: int = 1,
     ) -> None:
-        """mutated: of the parameterization, for one picture. strength: at each step. population: children of a
-        parent. bound: what keeps variables in their range."""
+        """mutated: of the parameterization. strength: at each step. population: children of a parent. bound: what
+        keeps variables in their range. copies: pictures of one target, side by side."""
         self._mutated = mutated
         self._strength = strength
         self._population = population
         self._bound = bound
+        self._copies = copies
 
     def step(self, step: int, variables: Tensor, hill: Hill, generator: torch.Generator) -> tuple[Tensor, Look]:
         """As Optimizer."""
         count, strength = len(variables), self._strength(step)
         family = [variables]
         for _ in range(self._population):
-            change = self._mutated(torch.zeros_like(variables[:1]), strength, generator)
-            family.append(self._bound(variables + change))
+            change = self._mutated(torch.zeros_like(variables[: self._copies]), strength, generator)
+            repeats = [count // self._copies, *[1] * (change.ndim - 1)]
+            family.append(self._bound(variables + change.repeat(repeats)))
         rows = list(range(count)) * len(family)
         found = hill.look(torch.cat(family), rows)
         values, scores = found.values.view(len(family), count), found.scores.view(len(family), count)
