@@ -13,8 +13,8 @@ from convscope.engine.synthesis.optimizers.optimizer import Hill, Look
 
 
 class Evolution:
-    """Every picture is a lineage. Targets have the same mutations, so that each is what it would be alone; the copies of
-    one have their own, so that they differ."""
+    """Every picture is a lineage. Targets have the same mutations, so that each is what it would be alone; the copies
+    of one have their own, so that they differ."""
 
     def __init__(
         self,
