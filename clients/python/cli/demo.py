@@ -24,6 +24,7 @@ METHODS = ("grad_cam", "saliency", "guided_grad_cam", "occlusion")
 TARGETS = {"chelsea.png": "tabby"}
 # The class that a picture is made for.
 DREAMT_OF = "flamingo"
+STEPS = 200
 START_SECONDS, JOB_SECONDS = 300, 600
 
 
@@ -38,7 +39,7 @@ def demo(
         print(f"a cluster is up at {cluster['server']}; asking {MODEL} about {len(photographs())} photographs")
         rows = [explain(client, photograph, output) for photograph in photographs()]
         print("two long jobs, which a worker carries out:")
-        made = client.visualize_class(model=MODEL, target=DREAMT_OF)
+        made = client.visualize_class(model=MODEL, target=DREAMT_OF, steps=STEPS)
         dreamt = client.deep_dream(photographs()[-1], model=MODEL)
         for job, name in ((made, f"{DREAMT_OF}.class.png"), (dreamt, f"{photographs()[-1].stem}.dream.png")):
             synthesis = job.result(timeout=JOB_SECONDS, parts=("images",))
