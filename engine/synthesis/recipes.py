@@ -3,8 +3,8 @@
 A value that a comment does not mark is the paper's or its code's. Lengths are grey levels, as the papers' networks took
 pictures; `GreyLevels` converts to what a network takes.
 
-Rates are lengths of steps here: gradients of today's networks, with batch norm, are some hundred times smaller than
-those of AlexNet and its kin, and a rate of theirs would not move a picture. Where first filters are 3 pixels wide and
+Rates are lengths of steps here: gradients of today's networks, with batch norm, are far smaller than those of AlexNet
+and its kin, and a rate of theirs would not move a picture. Where first filters are 3 pixels wide and
 not 11, the highest frequencies that plain ascent adds drown what the paper's picture shows; a recipe then smooths its
 gradient a little, which `gradient_blur=0` undoes.
 """

@@ -320,7 +320,7 @@ def test_recipes_are_listed_with_what_they_add(convscope: Run) -> None:
     marks = {
         ("erhan2009", "visualization"): "....",
         ("szegedy2013", "visualization"): "...x",
-        ("simonyan2013", "visualization"): "x...",
+        ("simonyan2013", "visualization"): "....",
         ("mordvintsev2015", "visualization"): ".x..",
         ("olah2017", "visualization"): "xx..",
         ("olah2017", "inversion"): "x...",
