@@ -47,23 +47,41 @@ class Adversarial(Synthesis):
         self._original = original
         self._answer = answer
         self._target = target
+        self._found: tuple[int, int] | None = None
+        """A step, and the attack that stood best after it."""
 
     @property
     def over(self) -> bool:
         """As Synthesis, or once the answer is the wanted one."""
-        optimizer = self._parts.optimizer
-        assert isinstance(optimizer, ProjectedAscent | DeepFool)
-        return super().over or bool(optimizer.reached.any())
+        return super().over or bool(self._reached().any())
 
     def state(self) -> State:
-        """Of the attack that stands best; see Synthesis."""
-        state, optimizer = super().state(), self._parts.optimizer
+        """The picture of the attack that stands best, and the best score that the last step found; see Synthesis."""
+        state, best = super().state(), self._best()
+        row = torch.stack([state.row[0], state.row[1:].max()])
+        return replace(state, variables=self._variables[best : best + 1], row=row)
+
+    def _best(self) -> int:
+        """The attack that has the answer, or is nearest to it."""
+        reached = self._reached()
+        if self.step == 0 or len(reached) == 1:
+            return 0
+        if self._found is None or self._found[0] != self.step:
+            if self.over and not reached.any():
+                # The last step has moved the pictures, and nobody has looked at them since.
+                with torch.no_grad():
+                    images = self._parts.parameterization.images(self._variables)
+                    scores = self._answer(images, range(len(reached)))
+                reached = self._answer.given
+            else:
+                scores = super().state().row[1:]
+            self._found = (self.step, int(torch.where(reached, inf, scores).argmax()))
+        return self._found[1]
+
+    def _reached(self) -> Tensor:
+        optimizer = self._parts.optimizer
         assert isinstance(optimizer, ProjectedAscent | DeepFool)
-        if self.step == 0:
-            best = 0
-        else:
-            best = int(torch.where(optimizer.reached, inf, state.row[1:]).argmax())
-        return replace(state, variables=self._variables[best : best + 1], row=state.row[[0, 1 + best]])
+        return optimizer.reached
 
     def results(self) -> list[dict[str, Any]]:
         """The picture's `score`: the probability of the target or, without one, of the new answer, as a file."""

@@ -241,6 +241,23 @@ def test_restarts_go_side_by_side_and_the_best_is_kept(whole: Model, small: Imag
     assert attack.values().shape == (1, 48, 48, 3)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_is_that_of_the_pictures_as_they_are_after_the_last_step(
+    whole: Model, small: Image.Image, seed: int
+) -> None:
+    attack = run(whole, small, 7, restarts=4, steps=1, epsilon=6 / 255, step_size=5 / 255, confidence=0.999, seed=seed)
+    rounded = [Image.fromarray(one) for one in shown(attack)]
+    each = [float(probabilities(whole, picture)[7]) for picture in rounded]
+    assert attack.results()[0]["probability"] == pytest.approx(max(each), rel=1e-5)
+
+
+def shown(attack: Adversarial) -> list[NDArray[np.uint8]]:
+    """Every restart's picture, not the kept one alone."""
+    with torch.no_grad():
+        pictures = attack._parts.parameterization.shown(attack._variables)
+    return list((255 * pictures).round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
+
+
 def test_an_attack_ends_where_it_has_its_answer(whole: Model, small: Image.Image) -> None:
     attack = run(whole, small, None, steps=1000, epsilon=60 / 255, step_size=3 / 255)
     assert attack.over
