@@ -1,8 +1,9 @@
 """Carries plans out: deadlines, the token, typed errors, streams that outlive their connection."""
 
 import time
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any, TypeVar
 
 import grpc
 
@@ -40,27 +41,40 @@ class Caller:
             raise self._translated(error) from None
         return plan.parse(response)
 
+    def stream(self, rpc: Any, request: Any, timeout: float | None) -> Generator[Any]:
+        """What a stream gives, until one of its two ends has enough. timeout: seconds for all of it; None: no limit."""
+        lost: ClientError | None = None
+        responses = rpc(request, timeout=timeout, metadata=self.metadata)
+        try:
+            yield from responses
+        except grpc.RpcError as error:
+            lost = self._translated(error)
+            error.__traceback__ = None
+        finally:
+            responses.cancel()
+            # gRPC's stream, which is its own error too, must not live on in a traceback: when the interpreter ends it
+            # would wait for a lock that one of gRPC's threads, stopped by then, may hold.
+            del responses
+        if lost is not None:
+            raise lost
+
     def follow(self, course: Course[T], resuming: Resuming, what: str) -> Iterator[T]:
         """All that a course gives, over as many streams as it takes."""
         while not course.over:
             plan = course.plan()
-            stream = plan.rpc(self.stubs)(plan.request, timeout=resuming.stream_seconds(), metadata=self.metadata)
             lost: ClientError = ended_early(what)
             try:
-                for response in stream:
-                    resuming.heard()
-                    yield from plan.parse(response)
-                    if course.over:
-                        return
+                with closing(self.stream(plan.rpc(self.stubs), plan.request, resuming.stream_seconds())) as stream:
+                    for response in stream:
+                        resuming.heard()
+                        yield from plan.parse(response)
+                        if course.over:
+                            return
                 question = course.ended()
                 if question is not None:
                     self.run(question, None)
-            except grpc.RpcError as error:
-                lost = self._translated(error)
             except ClientError as error:
                 lost = error
-            finally:
-                stream.cancel()
             if not course.over:
                 time.sleep(resuming.lost(lost))
 

@@ -1,10 +1,10 @@
 """The synchronous client."""
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import ArrayLike
 
@@ -12,7 +12,7 @@ from convscope.client import job_plans, plans, synthesis_plans
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
-from convscope.client.errors import ServerFault, from_rpc_error
+from convscope.client.errors import ServerFault
 from convscope.client.images import Picture
 from convscope.client.job_info import JobInfo
 from convscope.client.jobs import Job
@@ -127,20 +127,14 @@ class Client:
         )  # fmt: skip
         if on_progress is None:
             return self._caller.run(plan, timeout)
+        rpc = self._caller.stubs.attribution.AttributeStream
         seconds = LONG_TIMEOUT if timeout is None else timeout
-        stream = self._caller.stubs.attribution.AttributeStream(
-            iter([watched(plan)]), timeout=seconds, metadata=self._caller.metadata
-        )
-        try:
+        with closing(self._caller.stream(rpc, iter([watched(plan)]), seconds)) as stream:
             for response in stream:
                 if response.HasField("progress"):
                     on_progress(response.progress.done, response.progress.total)
                 else:
                     return settled(outcome_of(plan, response))
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
-        finally:
-            stream.cancel()
         raise ServerFault("the stream ended without an answer")
 
     def compare(
@@ -209,18 +203,14 @@ class Client:
                 precision=precision, parameters=parameters,
             ),
         )  # fmt: skip
-        stream = self._caller.stubs.attribution.AttributeStream(
-            bulk.requests(), timeout=timeout, metadata=self._caller.metadata
-        )
+        rpc = self._caller.stubs.attribution.AttributeStream
         try:
-            for response in stream:
-                yield from bulk.take(response)
+            with closing(self._caller.stream(rpc, bulk.requests(), timeout)) as stream:
+                for response in stream:
+                    yield from bulk.take(response)
             yield from bulk.rest()
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
         finally:
             bulk.close()
-            stream.cancel()
 
     def visualize_class(
         self,

@@ -1,12 +1,14 @@
 """attribute(on_progress=...): how far a long method is, and how it is given up."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from convscope.client import (
@@ -208,6 +210,25 @@ def test_closing_the_client_cancels_the_call() -> None:
             client.attribute(b"a picture", model="any", method="rise", on_progress=lambda *_: client.close())
         assert caught.value.status == "CANCELLED"
         assert stream.ended.wait(10)
+
+
+def streams() -> list[grpc.Call]:
+    """What there is of gRPC's streams in this process."""
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), grpc.Call)]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [{"target": "taby", "on_progress": ignore}, {"on_progress": give_up}, {"on_progress": ignore, "timeout": 0.5}],
+    ids=["the server's error", "the caller's error", "the deadline"],
+)
+def test_an_error_does_not_hold_its_stream(client: Client, cat_path: Path, question: dict[str, Any]) -> None:
+    # Else a script that ends with this error now and then does not end.
+    gc.collect()
+    before = streams()
+    with pytest.raises((ClientError, GiveUp)) as caught:
+        client.attribute(cat_path, **ENDLESS, **HOW, **question)
+    assert [stream for stream in streams() if stream not in before] == [], caught.value
 
 
 async def test_closing_the_asynchronous_client_cancels_the_call() -> None:
