@@ -138,7 +138,9 @@ class Jobs:
 
     def files(self) -> list[str]:
         """Everything in the artifact store, relative to it."""
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+        # os.walk passes over a folder that is removed meanwhile.
+        walked = [Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names]
+        return sorted(str(path.relative_to(self.folder)) for path in walked)
 
     def claim(self, kind: str = VISUALIZE_CLASS) -> Lease:
         """As a worker does."""
