@@ -9,6 +9,12 @@ Box = tuple[int, int, int, int]
 """left, top, right, bottom; pixels, right and bottom just outside."""
 
 
+def whole_pixels(region: tuple[float, float, float, float]) -> Box:
+    """The pixels that a region, left, top, right and bottom, comes nearest to; at least one."""
+    left, top, right, bottom = map(round, region)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
 def mask_box(mask: NDArray[np.bool_]) -> Box | None:
     """Around all that is set in a mask [H, W]; None where nothing is."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

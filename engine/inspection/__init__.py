@@ -1,0 +1,1 @@
+"""What a network has learned, looked at directly: filters, activations, patches, embeddings."""

@@ -1,0 +1,1 @@
+"""What a network has learned, against slow references and Captum."""
