@@ -8,6 +8,7 @@ from pydantic_settings import CliApp
 
 from convscope.services.common.logs import configure_logs
 from convscope.services.common.settings import fault
+from convscope.services.common.tuning import tune_process
 from convscope.workers.settings import WorkerSettings
 from convscope.workers.worker import Worker
 
@@ -15,6 +16,7 @@ log = structlog.get_logger()
 
 
 def main() -> int:
+    tune_process()  # for the children too, who load torch
     try:
         settings = CliApp.run(WorkerSettings)
     except ValidationError as error:

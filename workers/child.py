@@ -7,9 +7,10 @@ import socket
 import redis
 import structlog
 
+from convscope.services.common.collections.shards import Shards
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.job import Lease
-from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.common.jobs.kinds import INDEX_COLLECTION, KINDS
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.logs import configure_logs
 from convscope.services.common.parent_death import on_parent_death
@@ -31,8 +32,10 @@ class Child:
         from convscope.engine.models.catalogue import BUILT_IN, Catalogue
         from convscope.engine.models.model import Model
         from convscope.services.common.cards import publish_card
+        from convscope.workers.index_work import help_index
         from convscope.workers.job_run import JobRun
         from convscope.workers.warm_models import WarmModels
+        from convscope.workers.work import Bench
 
         # It would go on with its job, but nobody could stop it any more.
         on_parent_death(signal.SIGKILL)
@@ -42,6 +45,7 @@ class Child:
         self._leaving = leaving
         self._store = connect(settings.redis_url)
         self._records = JobRecords(self._store, KINDS)
+        self._shards = Shards(self._store)
         artifacts = Artifacts(settings.artifacts_url)
         self._owner = f"{socket.gethostname()}-{os.getpid()}"
 
@@ -59,10 +63,21 @@ class Child:
 
         def carry_out(lease: Lease) -> None:
             JobRun(
-                lease, records=self._records, artifacts=artifacts, models=models, leaving=leaving, settings=settings
+                lease,
+                records=self._records,
+                artifacts=artifacts,
+                store=self._store,
+                models=models,
+                leaving=leaving,
+                settings=settings,
             )()
 
+        def help_with(lease: Lease) -> None:
+            bench = Bench(lease, artifacts, models.get, self._store, readers=settings.threads_each)
+            help_index(bench, lambda: bool(leaving))
+
         self._carry_out = carry_out
+        self._help_with = help_with
         log.info("takes jobs", worker=self._owner)
 
     def work(self, kind: str) -> None:
@@ -72,3 +87,17 @@ class Child:
         lease = self._records.claim(kind, self._owner, self._settings.lease_seconds)
         if lease is not None:
             self._carry_out(lease)
+        elif kind == INDEX_COLLECTION:
+            self._help()
+
+    def _help(self) -> None:
+        """Take parts of jobs that other workers hold."""
+        for shared in self._shards.wanting_help():
+            job = self._records.find(shared.job)
+            if job is not None:
+                # Without a token: a helper changes nothing of the job's record.
+                lease = Lease(job.id, token=0, attempt=job.attempts, kind=job.kind, model=job.model, spec=job.spec)
+                try:
+                    self._help_with(lease)
+                except Exception as error:  # the job's own worker meets it too, and tells it
+                    log.warning("cannot help", job=job.id, error=str(error))

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from convscope.engine.imaging.decode import MAX_PIXELS
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.places import artifacts_default
-from convscope.services.common.settings import Settings
+from convscope.services.common.settings import ImportRoots, Settings
 
 GIB = 1 << 30
 NVIDIA = Path("/proc/driver/nvidia/gpus")
@@ -42,6 +43,10 @@ class WorkerSettings(Settings):
     """A worker that has not been heard of for so long loses its job to another one."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 5
     """Seconds between checkpoints."""
+    import_roots: ImportRoots = ()
+    """URLs below which images may be read, comma-separated; empty: none."""
+    max_image_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
+    """Largest picture of a collection, width times height."""
     job_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
     """Seconds that one attempt at a job may take."""
     heartbeat_file: Path | None = None

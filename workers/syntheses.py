@@ -1,4 +1,4 @@
-"""How each kind of work begins."""
+"""How each kind of synthesis begins."""
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.engine.attribution.target import UnitTarget
-from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.adversarial import adversarial
 from convscope.engine.synthesis.channel_visualization import channel_visualization
@@ -25,6 +24,8 @@ from convscope.services.common.jobs.kinds import (
     VISUALIZE_CHANNEL,
     VISUALIZE_CLASS,
 )
+from convscope.workers.synthesis_work import SynthesisWork
+from convscope.workers.work import Bench
 
 Spec = Mapping[str, Any]
 """What is to be done, as the jobs server wrote it."""
@@ -97,18 +98,19 @@ def _unit(unit: Mapping[str, Any]) -> UnitTarget:
     return UnitTarget(unit["layer"], unit["channel"], place)
 
 
-def field_in_request(error: ConvscopeError, spec: Spec) -> str:
-    """What of the request is to blame: in those with a recipe, parameters are a message of their own."""
-    if "recipe" in spec and error.field in SynthesisParameters.model_fields:
-        return f"parameters.{error.field}"
-    return error.field
-
-
 Begin = Callable[[Model, Spec, Inputs, bytes | None], Synthesis]
-WORK: Mapping[str, Begin] = {
+SYNTHESES: Mapping[str, Begin] = {
     VISUALIZE_CLASS: _visualize_class,
     VISUALIZE_CHANNEL: _visualize_channel,
     DEEP_DREAM: _deep_dream,
     INVERT_FEATURES: _invert_features,
     CREATE_ADVERSARIAL: _create_adversarial,
 }
+
+
+def begin_synthesis(bench: Bench) -> SynthesisWork:
+    """The work of a job of one of these kinds."""
+    lease = bench.lease
+    model = bench.model(lease.model)
+    inputs = Inputs(lease.spec, bench.input)
+    return SynthesisWork(SYNTHESES[lease.kind](model, lease.spec, inputs, bench.checkpoint()), bench)

@@ -2,7 +2,7 @@
 
 import os
 
-from convscope.services.attribution.tuning import tune_process
+from convscope.services.common.tuning import tune_process
 
 
 def main() -> int:

@@ -12,10 +12,8 @@ from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
 from convscope.services.attribution.answers import to_predictions, to_region, to_responses, to_sheet
 from convscope.services.attribution.cache import AnswerCache
-from convscope.services.attribution.executor import Executor
 from convscope.services.attribution.metrics import ANSWER_SECONDS, ANSWERS, CACHE_ANSWERS
-from convscope.services.attribution.models import LoadedModels
-from convscope.services.attribution.pictures import Picture, PictureReader
+from convscope.services.attribution.pictures import Picture
 from convscope.services.attribution.requests import (
     Order,
     check_attribute,
@@ -24,11 +22,11 @@ from convscope.services.attribution.requests import (
     check_top_k,
     in_request,
 )
+from convscope.services.attribution.runner import Runner
 from convscope.services.attribution.stream import answer_stream
-from convscope.services.attribution.work import Result, Task, Work
+from convscope.services.attribution.work import Result, Task
 from convscope.services.common.admission import Admission
 from convscope.services.common.call import Call
-from convscope.services.common.resource_names import model_name
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
     AnalyzeFailureResponse,
@@ -50,29 +48,16 @@ CLASSIFICATION = Task()
 class AttributionServicer(AttributionServiceServicer):
     """Validates, has the picture decoded, waits for the executor, encodes."""
 
-    def __init__(
-        self,
-        models: LoadedModels,
-        executor: Executor,
-        reader: PictureReader,
-        cache: AnswerCache,
-        *,
-        precision: Precision,
-        queue_limit: int,
-        stream_limit: int,
-    ) -> None:
+    def __init__(self, runner: Runner, cache: AnswerCache, *, precision: Precision, stream_limit: int) -> None:
         """precision: of requests that do not say."""
-        self._models = models
-        self._executor = executor
-        self._reader = reader
+        self._runner = runner
         self._cache = cache
         self._precision = precision
-        self._calls = Admission(queue_limit, "calls")
         self._streams = Admission(stream_limit, "streams")
 
     def Attribute(self, request: AttributeRequest, context: grpc.ServicerContext) -> AttributeResponse:
         call = Call.of(context)
-        return self._attribute(request, call, self._calls.place())
+        return self._attribute(request, call, self._runner.calls.place())
 
     def AttributeStream(
         self, request_iterator: Iterator[AttributeStreamRequest], context: grpc.ServicerContext
@@ -80,16 +65,16 @@ class AttributionServicer(AttributionServiceServicer):
         call = Call.of(context)
 
         def answer(request: AttributeRequest, on_progress: Progress) -> AttributeResponse:
-            return self._attribute(request, call, self._calls.wait_for_place(call), on_progress)
+            return self._attribute(request, call, self._runner.calls.wait_for_place(call), on_progress)
 
         with self._streams.place():
             yield from answer_stream(request_iterator, answer, call)
 
     def Compare(self, request: CompareRequest, context: grpc.ServicerContext) -> CompareResponse:
         call, started = Call.of(context), time.perf_counter()
-        model = self._model(request.model)
+        model = self._runner.model(request.model)
         order = check_compare(request, model, self._precision)
-        with self._calls.place():
+        with self._runner.calls.place():
             picture, result = self._carry_out(order, model, request.image, call)
             attributions = to_responses(order, model, picture, result)
             response = CompareResponse(attributions=attributions)
@@ -100,9 +85,9 @@ class AttributionServicer(AttributionServiceServicer):
 
     def AnalyzeFailure(self, request: AnalyzeFailureRequest, context: grpc.ServicerContext) -> AnalyzeFailureResponse:
         call, started = Call.of(context), time.perf_counter()
-        model = self._model(request.model)
+        model = self._runner.model(request.model)
         order = check_failure(request, model, self._precision)
-        with self._calls.place():
+        with self._runner.calls.place():
             picture, result = self._carry_out(order, model, request.image, call)
             said, truth = to_responses(order, model, picture, result)
             response = AnalyzeFailureResponse(correct=said.target.index == truth.target.index, said=said, truth=truth)
@@ -113,18 +98,12 @@ class AttributionServicer(AttributionServiceServicer):
 
     def Classify(self, request: ClassifyRequest, context: grpc.ServicerContext) -> ClassifyResponse:
         call = Call.of(context)
-        model = self._model(request.model)
+        model = self._runner.model(request.model)
         top_k = check_top_k(request.top_k if request.HasField("top_k") else 5)
-        with self._calls.place():
-            picture = self._reader.read(request.image, model.preprocessing)
-            call.check()
-            work = Work(model, CLASSIFICATION, picture.image, deadline=call.deadline)
-            result = call.wait(self._executor.submit(work))
+        with self._runner.calls.place():
+            picture, result = self._runner.run(CLASSIFICATION, model, request.image, call)
         predictions = to_predictions(result, model.labels, top_k)
         return ClassifyResponse(predictions=predictions, region=to_region(picture.region))
-
-    def _model(self, name: str) -> Model:
-        return self._models.model(model_name(name, field="model"))
 
     def _attribute(
         self,
@@ -134,7 +113,7 @@ class AttributionServicer(AttributionServiceServicer):
         on_progress: Progress = unwatched,
     ) -> AttributeResponse:
         started = time.perf_counter()
-        model = self._model(request.model)
+        model = self._runner.model(request.model)
         order = check_attribute(request, model, self._precision)
         key = self._cache.key(request, model, order.precision) if self._cache.enabled else b""
         response = self._cache.get(key) if key else None
@@ -152,14 +131,8 @@ class AttributionServicer(AttributionServiceServicer):
     def _carry_out(
         self, order: Order, model: Model, image: Image, call: Call, on_progress: Progress = unwatched
     ) -> tuple[Picture, Result]:
-        call.check()
-        picture = self._reader.read(image, model.preprocessing)
-        call.check()
-        work = Work(
-            model, order.task, picture.image, order.targets, call.deadline, lambda: call.gone, on_progress=on_progress
-        )
         try:
-            return picture, call.wait(self._executor.submit(work))
+            return self._runner.run(order.task, model, image, call, targets=order.targets, on_progress=on_progress)
         except ConvscopeError as error:
             raise in_request(error, order) from error
 

@@ -12,7 +12,12 @@ from convscope.engine.attribution.batch import Batch, Progress
 from convscope.engine.attribution.explain import Question, explain_together
 from convscope.engine.attribution.method import Attribution
 from convscope.engine.attribution.target import Targets
+from convscope.engine.inspection.activations import activations_and_scores
+from convscope.engine.inspection.embeddings import embed
+from convscope.engine.models.model import Model
 from convscope.services.attribution.work import Answer, Result, Work
+
+NO_SCORES = np.empty(0, np.float32)
 
 
 @torch.enable_grad()  # quick work may pass long work where that builds no graph
@@ -24,6 +29,11 @@ def compute(batch: Sequence[Work], progress: Progress) -> list[Result]:
         images = model.preprocessing.normalize(images)
     images = images.contiguous(memory_format=torch.channels_last)
     module = _network(batch[0])
+    if task.features is not None:
+        vectors = embed(model, images, task.features, module=module)
+        return [Result(NO_SCORES, features=row) for row in _to_numpy(vectors)]
+    if task.layers:
+        return _look(model, module, images, task.layers)
     if not task.asks:
         with torch.no_grad():
             return [Result(scores) for scores in _to_numpy(module(images))]
@@ -37,13 +47,20 @@ def compute(batch: Sequence[Work], progress: Progress) -> list[Result]:
     return [Result(scores, row) for scores, row in zip(_to_numpy(found[0].scores), answers, strict=True)]
 
 
+def _look(model: Model, module: nn.Module, images: Tensor, layers: Sequence[str]) -> list[Result]:
+    found, scores = activations_and_scores(model, images, layers, module=module)
+    each = zip(*(_to_numpy(found[layer]) for layer in layers), strict=True)
+    return [Result(row, activations=answers) for row, answers in zip(_to_numpy(scores), each, strict=True)]
+
+
 def _network(work: Work) -> nn.Module:
     """The fastest network that gives the same answer."""
     asks = work.task.asks
     if work.task.precision == "float32" and any(ask.method.to_pixels for ask in asks):
         return work.model.module
     read = [Targets((target,)).layer for target in work.targets]
-    return work.model.variant(work.task.precision, {layer for layer in [*read, *(ask.layer for ask in asks)] if layer})
+    looked_at = [*read, *(ask.layer for ask in asks), *work.task.layers, work.task.features]
+    return work.model.variant(work.task.precision, {layer for layer in looked_at if layer})
 
 
 def _answers(attribution: Attribution) -> list[Answer]:

@@ -10,23 +10,29 @@ from convscope.engine.models.catalogue import BUILT_IN, Catalogue
 from convscope.services.attribution.attribution_servicer import AttributionServicer
 from convscope.services.attribution.cache import AnswerCache
 from convscope.services.attribution.executor import Executor
+from convscope.services.attribution.indexes import Indexes
+from convscope.services.attribution.inspection_servicer import InspectionServicer
 from convscope.services.attribution.model_servicer import ModelServicer
 from convscope.services.attribution.models import LoadedModels
 from convscope.services.attribution.pictures import PictureReader
 from convscope.services.attribution.replicas import Replicas
+from convscope.services.attribution.runner import Runner
+from convscope.services.attribution.searches import Searches
 from convscope.services.attribution.settings import AttributionSettings
 from convscope.services.common.errors import DeviceUnusable
 from convscope.services.common.store import connect
-from convscope.v1 import attribution_service_pb2, model_service_pb2
+from convscope.v1 import attribution_service_pb2, inspection_service_pb2, model_service_pb2
 from convscope.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
+from convscope.v1.inspection_service_pb2_grpc import add_InspectionServiceServicer_to_server
 from convscope.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 
 
 class AttributionPart:
-    """AttributionService and ModelService, with the models and the thread that computes."""
+    """AttributionService, InspectionService and ModelService, with the models and the thread that computes."""
 
     services: tuple[str, ...] = (
         attribution_service_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,
+        inspection_service_pb2.DESCRIPTOR.services_by_name["InspectionService"].full_name,
         model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
     )
 
@@ -44,18 +50,25 @@ class AttributionPart:
         self._models = LoadedModels(catalogue, _device(settings.device), self._executor)
         text_store = connect(settings.redis_url, text=True) if settings.redis_url else None
         self._replicas = Replicas(text_store, self._models, settings.replica)
-        self._servicer = AttributionServicer(
+        runner = Runner(
             self._models,
             self._executor,
             PictureReader(at_once=settings.decoders, max_pixels=settings.max_image_pixels),
+            queue_limit=settings.queue_limit,
+        )
+        self._attribution = AttributionServicer(
+            runner,
             AnswerCache(connect(settings.redis_url) if settings.redis_url else None, settings.cache_seconds),
             precision=settings.precision,
-            queue_limit=settings.queue_limit,
             stream_limit=settings.stream_limit,
         )
+        self._indexes = Indexes(connect(settings.redis_url) if settings.redis_url else None, settings.artifacts_url)
+        searches = Searches(self._indexes, runner, max_pixels=settings.max_image_pixels)
+        self._inspection = InspectionServicer(runner, searches)
 
     def add_to(self, server: grpc.Server) -> None:
-        add_AttributionServiceServicer_to_server(self._servicer, server)
+        add_AttributionServiceServicer_to_server(self._attribution, server)
+        add_InspectionServiceServicer_to_server(self._inspection, server)
         add_ModelServiceServicer_to_server(ModelServicer(self._models, self._replicas), server)
 
     def load(self) -> None:
@@ -70,6 +83,7 @@ class AttributionPart:
     def close(self) -> None:
         self._replicas.close()
         self._executor.close()
+        self._indexes.close()
 
 
 def _device(wanted: str) -> str:

@@ -14,6 +14,7 @@ from convscope.engine.imaging.colormap import COLORMAPS
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
 from convscope.services.attribution.work import Ask, Task
+from convscope.services.common.tensors import FLOATS
 from convscope.v1 import attribution_service_pb2, method_pb2, target_pb2
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
@@ -108,10 +109,23 @@ def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precisi
     return Order(parts, _check_precision(request.precision, default), _check_form(request))
 
 
-def check_top_k(top_k: int) -> int:
+def check_top_k(top_k: int, *, least: int = 1) -> int:
     """Raises InvalidInput."""
-    _check_range("top_k", top_k, 1, MAX_TOP_K)
+    check_range("top_k", top_k, least, MAX_TOP_K)
     return top_k
+
+
+def check_data_type(data_type: DataType) -> None:
+    """Raises InvalidInput where no answer can have it."""
+    if data_type not in (DataType.DATA_TYPE_UNSPECIFIED, *FLOATS):
+        raise InvalidInput("data_type must be float32 or float16", field="data_type", reason="OUT_OF_RANGE")
+
+
+def check_range(field: str, value: float, low: float, high: float, *, of: str = "") -> None:
+    """Raises InvalidInput. of: what the value counts."""
+    if not low <= value <= high:  # NaN too
+        things = f" {of}" if of else ""
+        raise InvalidInput(f"{field} must be {low} to {high}{things}, not {value}", field=field, reason="OUT_OF_RANGE")
 
 
 def set_fields(message: Message) -> dict[str, Any]:
@@ -211,14 +225,9 @@ def _check_precision(precision: attribution_service_pb2.Precision, default: Prec
 
 
 def _check_form(request: AttributeRequest | CompareRequest | AnalyzeFailureRequest) -> Form:
-    if request.data_type not in (
-        DataType.DATA_TYPE_UNSPECIFIED,
-        DataType.DATA_TYPE_FLOAT32,
-        DataType.DATA_TYPE_FLOAT16,
-    ):
-        raise InvalidInput("data_type must be float32 or float16", field="data_type", reason="OUT_OF_RANGE")
+    check_data_type(request.data_type)
     top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-    _check_range("top_k", top_k, 0, MAX_TOP_K)
+    check_top_k(top_k, least=0)
     overlay, sheet = _check_drawing(request, "overlay"), _check_drawing(request, "contact_sheet")
     return Form(request.data_type, top_k, request.heatmap, overlay, sheet)
 
@@ -234,15 +243,10 @@ def _check_drawing(request: AttributeRequest | CompareRequest | AnalyzeFailureRe
     if drawing.colormap and drawing.colormap not in COLORMAPS:
         raise UnknownName("colormap", drawing.colormap, COLORMAPS, field=f"{field}.colormap")
     if drawing.HasField("opacity"):
-        _check_range(f"{field}.opacity", drawing.opacity, 0, 1)
+        check_range(f"{field}.opacity", drawing.opacity, 0, 1)
     if drawing.format not in Overlay.Format.values():
         raise InvalidInput("format must be PNG or JPEG", field=f"{field}.format", reason="OUT_OF_RANGE")
     return drawing
-
-
-def _check_range(field: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # NaN too
-        raise InvalidInput(f"{field} must be {low} to {high}, not {value}", field=field, reason="OUT_OF_RANGE")
 
 
 @contextmanager

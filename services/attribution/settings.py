@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.services.common.places import artifacts_default
 from convscope.services.common.settings import ServerSettings
 
 
@@ -38,6 +39,8 @@ class AttributionSettings(ServerSettings):
     """How long a batch may wait for company, milliseconds."""
     max_image_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
     """Largest picture, width times height."""
+    artifacts_url: str = Field(default_factory=artifacts_default)
+    """Where the files of jobs and collections lie, an fsspec URL: file:///folder, s3://bucket/folder."""
     cache_seconds: Annotated[int, Field(ge=0)] = 3600
     """How long answers are kept in the store; 0: not at all."""
     replica: str = ""

@@ -35,12 +35,20 @@ class Task:
     """What is done to a picture."""
 
     asks: tuple[Ask, ...] = ()
-    """Answered together, sharing passes; none: the picture is only classified."""
+    """Answered together, sharing passes; none, and nothing else asked for: the picture is only classified."""
     precision: Precision = "float32"
+    layers: tuple[str, ...] = ()
+    """Whose activations are wanted."""
+    features: str | None = None
+    """The layer whose feature vector is wanted; empty: what the classifier is given; None: no feature vector."""
 
     @property
     def name(self) -> str:
         """What metrics call it."""
+        if self.features is not None:
+            return "embed"
+        if self.layers:
+            return "activations"
         return "classify" if not self.asks else "compare" if len(self.asks) > 1 else self.asks[0].method_name
 
     @property
@@ -67,9 +75,13 @@ class Result:
     """What came of one picture."""
 
     scores: NDArray[np.float32]
-    """[classes], before the softmax."""
+    """[classes], before the softmax; empty where only the feature vector is wanted."""
     answers: tuple[Answer, ...] = ()
     """One for each ask."""
+    activations: tuple[NDArray[np.float32], ...] = ()
+    """Of each layer wanted, [channels, height, width], or its own shape where it has no grid."""
+    features: NDArray[np.float32] | None = None
+    """[length]."""
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -99,8 +111,9 @@ class Work:
 
     @property
     def group(self) -> Hashable:
-        """Equal for work that may go through a model together: long work goes alone, so that it can be ended alone."""
-        if not self.task.quick or len(self.task.asks) > 1:
+        """Equal for work that may go through a model together: long work goes alone, so that it can be ended alone, and
+        what keeps much of a pass, so that the memory carries it."""
+        if not self.task.quick or len(self.task.asks) > 1 or self.task.layers:
             return id(self)
         return id(self.model), self.task, self.image.dtype, tuple(map(Targets.kind, self.targets))
 

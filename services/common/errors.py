@@ -6,6 +6,9 @@ ConvscopeError (engine)
 ├── RequestIdReused  INVALID_ARGUMENT     REQUEST_ID_REUSED
 ├── JobNotFound      NOT_FOUND            UNKNOWN_JOB, UNKNOWN_ARTIFACT
 ├── JobNotEnded      FAILED_PRECONDITION  JOB_NOT_ENDED
+├── CollectionNotFound  NOT_FOUND         UNKNOWN_COLLECTION
+├── CollectionBusy   FAILED_PRECONDITION  COLLECTION_BUSY; a job works on it
+├── IndexUnusable    FAILED_PRECONDITION  NO_INDEX, INDEX_STALE, COLLECTION_EMPTY
 ├── StoreAway        UNAVAILABLE          STORE_AWAY; says when to try again
 ├── ArtifactsAway    UNAVAILABLE          ARTIFACTS_AWAY; says when to try again
 ├── ModelLoading     UNAVAILABLE          MODEL_LOADING; says when to try again
@@ -59,9 +62,9 @@ class RequestIdReused(InvalidInput):
 
     reason = "REQUEST_ID_REUSED"
 
-    def __init__(self, request_id: str, job: str) -> None:
-        message = f"request_id {request_id!r} named another request before, which made jobs/{job}"
-        super().__init__(message, field="options.request_id")
+    def __init__(self, request_id: str, made: str, *, field: str = "options.request_id") -> None:
+        """made: resource name of what that call made."""
+        super().__init__(f"request_id {request_id!r} named another request before, which made {made}", field=field)
 
 
 class JobNotFound(ConvscopeError):
@@ -79,6 +82,33 @@ class JobNotEnded(ConvscopeError):
 
     status = "FAILED_PRECONDITION"
     reason = "JOB_NOT_ENDED"
+
+
+class CollectionNotFound(ConvscopeError):
+    """A collection that is not there, or no more."""
+
+    status = "NOT_FOUND"
+    reason = "UNKNOWN_COLLECTION"
+
+    def __init__(self, id: str, *, field: str = "collection") -> None:
+        super().__init__(f"there is no collections/{id}; it may have been deleted", field=field)
+
+
+class CollectionBusy(ConvscopeError):
+    """A collection on which a job works."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "COLLECTION_BUSY"
+
+
+class IndexUnusable(ConvscopeError):
+    """An index that is not there, or is not of the model as it is."""
+
+    status = "FAILED_PRECONDITION"
+
+    def __init__(self, message: str, *, reason: str, field: str) -> None:
+        super().__init__(message, field=field)
+        self.reason = reason
 
 
 class StoreAway(ConvscopeError):

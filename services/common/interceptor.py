@@ -134,6 +134,14 @@ class CallInterceptor(grpc.ServerInterceptor):
                     yield from stream_behaviour(map(read, requests), context)
 
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
+        if handler.stream_unary is not None:
+            taking = handler.stream_unary
+
+            def take(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
+                with self._around(rpc, context, allowed):
+                    return taking(map(read, requests), context)
+
+            return grpc.stream_unary_rpc_method_handler(take, response_serializer=handler.response_serializer)
         if handler.unary_stream is not None:
             telling = handler.unary_stream
 

@@ -1,4 +1,4 @@
-"""Resource names: models/{model}, jobs/{job}, jobs/{job}/artifacts/{artifact}."""
+"""Resource names: models/{model}, jobs/{job}, jobs/{job}/artifacts/{artifact}, collections/{collection}."""
 
 import re
 
@@ -6,7 +6,9 @@ from convscope.engine.errors import InvalidInput
 
 MODELS = "models/"
 JOBS = "jobs/"
+COLLECTIONS = "collections/"
 _JOB = re.compile(r"jobs/([a-z0-9-]{1,64})")
+_COLLECTION = re.compile(r"collections/([a-z0-9-]{1,64})")
 _ARTIFACT = re.compile(r"jobs/([a-z0-9-]{1,64})/artifacts/([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
 
 
@@ -17,11 +19,12 @@ def model_name(name: str, *, field: str) -> str:
     return name.removeprefix(MODELS)
 
 
-def job_id(resource: str) -> str:
+def job_id(resource: str, *, field: str = "name") -> str:
     """The job of a resource name. Raises InvalidInput for what is none, so that no such job can ever have been."""
     found = _JOB.fullmatch(resource)
     if found is None:
-        raise InvalidInput(f"name is written jobs/NAME, not {resource[:100]!r}", field="name", reason="NAME_INVALID")
+        message = f"{field} is written jobs/NAME, not {resource[:100]!r}"
+        raise InvalidInput(message, field=field, reason="NAME_INVALID")
     return found[1]
 
 
@@ -32,3 +35,12 @@ def artifact_name(resource: str) -> tuple[str, str]:
         message = f"name is written jobs/NAME/artifacts/FILE, not {resource[:100]!r}"
         raise InvalidInput(message, field="name", reason="NAME_INVALID")
     return found[1], found[2]
+
+
+def collection_id(resource: str, *, field: str) -> str:
+    """The collection of a resource name. Raises InvalidInput."""
+    found = _COLLECTION.fullmatch(resource)
+    if found is None:
+        message = f"{field} is written collections/NAME, not {resource[:100]!r}"
+        raise InvalidInput(message, field=field, reason="NAME_INVALID")
+    return found[1]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from google.longrunning.operations_pb2 import Operation
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from convscope.services.common.errors import DOMAIN
@@ -12,6 +11,7 @@ from convscope.services.common.jobs.events import Event, StateChange
 from convscope.services.common.jobs.job import Failure, State
 from convscope.services.common.resource_names import JOBS, MODELS
 from convscope.services.jobs.responses import RESPONSES, artifact_resource
+from convscope.services.jobs.times import to_time
 from convscope.v1 import job_service_pb2
 from convscope.v1.job_service_pb2 import Artifact, Job, JobEvent, JobPreview, JobProgress, JobState, JobStateChange
 
@@ -41,7 +41,7 @@ def to_job(job: records.Job) -> Job:
     return Job(
         name=JOBS + job.id,
         kind=job.kind,
-        model=MODELS + job.model,
+        model=MODELS + job.model if job.model else "",
         state=STATES[job.state],
         priority=job.priority,
         attempts=job.attempts,
@@ -80,15 +80,6 @@ def to_failure(failure: Failure) -> status_pb2.Status:
     status = status_pb2.Status(code=code_pb2.Code.Value(failure.status), message=failure.message)
     status.details.add().Pack(info)
     return status
-
-
-def to_time(seconds: float) -> Timestamp | None:
-    """None for 0: not yet."""
-    if not seconds:
-        return None
-    time = Timestamp()
-    time.FromMicroseconds(round(seconds * 1e6))
-    return time
 
 
 def _to_artifact(id: str, file: records.File) -> Artifact:

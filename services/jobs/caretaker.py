@@ -7,8 +7,9 @@ import redis
 import structlog
 from kombu.exceptions import OperationalError
 
+from convscope.services.common.collections.shards import Shards
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
-from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.common.jobs.kinds import INDEX_COLLECTION, KINDS
 from convscope.services.common.jobs.messages import Messages
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.jobs.metrics import QUEUED, RUNNING
@@ -22,8 +23,9 @@ class Caretaker:
     """A thread that looks at the records twice a second. Several may be at work: each of its acts is one script, or
     does no harm when it is done twice."""
 
-    def __init__(self, records: JobRecords, artifacts: Artifacts, messages: Messages) -> None:
+    def __init__(self, records: JobRecords, artifacts: Artifacts, messages: Messages, shards: Shards) -> None:
         self._records = records
+        self._shards = shards
         self._artifacts = artifacts
         self._messages = messages
         self._missing = dict.fromkeys(KINDS, 0)
@@ -59,13 +61,15 @@ class Caretaker:
             log.warning("a worker went away", job=id)
 
     def wake(self) -> None:
-        """Send the messages that jobs are missing: those missing now as at the last look, for a message that a worker
+        """Send the messages that jobs are missing, one for each that is queued and one for each that could be helped
+        with: those missing now as at the last look, for a message that a worker
         is just about to follow is missed for a moment."""
         RUNNING.set(self._records.running())
         for kind in KINDS:
             queued = self._records.queued(kind)
             QUEUED.labels(kind).set(queued)
-            missing = max(0, queued - self._messages.waiting(kind))
+            wanted = queued + (len(self._shards.wanting_help()) if kind == INDEX_COLLECTION else 0)
+            missing = max(0, wanted - self._messages.waiting(kind))
             for _ in range(min(missing, self._missing[kind])):
                 self._messages.send(kind)
             self._missing[kind] = missing

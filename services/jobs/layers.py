@@ -9,16 +9,17 @@ from convscope.v1.model_service_pb2 import Layer, ModelCard, Preprocessing
 from convscope.v1.target_pb2 import Unit
 
 
-def check_layer(name: str, card: ModelCard | None, *, field: str) -> Layer | None:
+def check_layer(name: str, card: ModelCard | None, *, field: str, papers: bool = True) -> Layer | None:
     """The layer of that name; None where only the worker knows: there is no card, or the papers name it so and the
-    model has none of that name. Raises InvalidInput for no name, UnknownName with the nearest."""
+    model has none of that name, where `papers` may name one. Raises InvalidInput for no name, UnknownName with the
+    nearest."""
     if not name:
         raise InvalidInput("a layer is required: its dotted name", field=field, reason="LAYER_MISSING")
     check_length(name, "layer", field=field)
     if card is None:
         return None
     layers = {layer.name: layer for layer in card.layers}
-    if name not in layers and name not in PAPER_LAYERS:
+    if name not in layers and not (papers and name in PAPER_LAYERS):
         raise UnknownName("layer", name, layers, field=field)
     return layers.get(name)
 

@@ -37,9 +37,14 @@ class Order:
 
 
 def make_order(
-    kind: str, model: str, options: JobOptions, spec: Mapping[str, Any], inputs: Mapping[str, bytes] | None = None
+    kind: str,
+    model: str | None,
+    options: JobOptions,
+    spec: Mapping[str, Any],
+    inputs: Mapping[str, bytes] | None = None,
 ) -> Order:
-    """model: resource name. Raises InvalidInput for it and for the options, each naming the field."""
+    """model: resource name; None for work that needs none. Raises InvalidInput for it and for the options, each naming
+    the field."""
     priority = options.priority if options.HasField("priority") else DEFAULT_PRIORITY
     if not 0 <= priority <= HIGHEST_PRIORITY:
         message = f"priority must be 0 to {HIGHEST_PRIORITY}, not {priority}"
@@ -54,7 +59,7 @@ def make_order(
     files = dict(inputs or {})
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     whole = {**spec, "inputs": digests, "preview_seconds": seconds}
-    return Order(kind, _model(model), whole, priority, options.request_id, files)
+    return Order(kind, "" if model is None else _model(model), whole, priority, options.request_id, files)
 
 
 def given(message: Message, names: Iterable[str]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from google.longrunning.operations_pb2 import DESCRIPTOR as OPERATIONS
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 
 from convscope.services.common.admission import Admission
+from convscope.services.common.collections.records import CollectionRecords
+from convscope.services.common.collections.shards import Shards
 from convscope.services.common.errors import ArtifactsAway, StoreAway
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.events import BLOCK_SECONDS
@@ -15,21 +17,25 @@ from convscope.services.common.jobs.messages import Messages, celery_app
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.store import connect
 from convscope.services.jobs.caretaker import Caretaker
+from convscope.services.jobs.collection_servicer import CollectionServicer
+from convscope.services.jobs.collections import Collections
 from convscope.services.jobs.desk import Desk
 from convscope.services.jobs.job_servicer import JobServicer
 from convscope.services.jobs.operations_servicer import OperationsServicer
 from convscope.services.jobs.settings import JobsSettings
 from convscope.services.jobs.synthesis_servicer import SynthesisServicer
-from convscope.v1 import job_service_pb2, synthesis_service_pb2
+from convscope.v1 import collection_service_pb2, job_service_pb2, synthesis_service_pb2
+from convscope.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from convscope.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from convscope.v1.synthesis_service_pb2_grpc import add_SynthesisServiceServicer_to_server
 
 
 class JobsPart:
-    """SynthesisService, JobService and Operations, with the caretaker."""
+    """SynthesisService, CollectionService, JobService and Operations, with the caretaker."""
 
     services: tuple[str, ...] = (
         synthesis_service_pb2.DESCRIPTOR.services_by_name["SynthesisService"].full_name,
+        collection_service_pb2.DESCRIPTOR.services_by_name["CollectionService"].full_name,
         job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
         OPERATIONS.services_by_name["Operations"].full_name,
     )
@@ -47,17 +53,20 @@ class JobsPart:
             artifacts = Artifacts(settings.artifacts_url)
         except (ValueError, ImportError, OSError) as error:
             raise ArtifactsAway(f"artifacts_url: {error}") from error
-        records = JobRecords(store, KINDS)
+        records, shards = JobRecords(store, KINDS), Shards(store)
         messages = Messages(celery_app(settings.redis_url), store)
-        self._caretaker = Caretaker(records, artifacts, messages)
+        self._caretaker = Caretaker(records, artifacts, messages, shards)
         desk = Desk(records, artifacts, messages, self._caretaker, patient=patient, limits=settings)
         calls, watches = Admission(settings.queue_limit, "calls"), Admission(settings.watch_limit, "watches")
         self._synthesis = SynthesisServicer(desk, store, calls, settings)
+        collections = Collections(CollectionRecords(store), records, artifacts, max_pixels=settings.max_image_pixels)
+        self._collections = CollectionServicer(desk, collections, store, calls=calls, uploads=watches, limits=settings)
         self._jobs = JobServicer(desk, watches, self._stopping)
         self._operations = OperationsServicer(desk, watches, self._stopping)
 
     def add_to(self, server: grpc.Server) -> None:
         add_SynthesisServiceServicer_to_server(self._synthesis, server)
+        add_CollectionServiceServicer_to_server(self._collections, server)
         add_JobServiceServicer_to_server(self._jobs, server)
         add_OperationsServicer_to_server(self._operations, server)
 

@@ -9,11 +9,20 @@ from convscope.services.common.jobs.job import Job
 from convscope.services.common.jobs.kinds import (
     CREATE_ADVERSARIAL,
     DEEP_DREAM,
+    IMPORT_IMAGES,
+    INDEX_COLLECTION,
     INVERT_FEATURES,
+    PROJECT_COLLECTION,
     VISUALIZE_CHANNEL,
     VISUALIZE_CLASS,
 )
-from convscope.services.common.resource_names import JOBS
+from convscope.services.common.resource_names import COLLECTIONS, JOBS
+from convscope.services.jobs.collection_answers import to_imported, to_indexed
+from convscope.v1.collection_service_pb2 import (
+    ImportImagesResponse,
+    IndexCollectionResponse,
+    ProjectCollectionResponse,
+)
 from convscope.v1.prediction_pb2 import Prediction
 from convscope.v1.synthesis_service_pb2 import (
     CreateAdversarialResponse,
@@ -26,6 +35,7 @@ from convscope.v1.synthesis_service_pb2 import (
 from convscope.v1.target_pb2 import ClassReference, Unit
 
 PERTURBATION = "perturbation.png"
+COORDINATES, MAP_PICTURE, MAP_PAGE = "coordinates.npy", "map.png", "map.html"
 
 
 def artifact_resource(id: str, file: str) -> str:
@@ -89,10 +99,33 @@ def _adversarial(job: Job) -> CreateAdversarialResponse:
     )
 
 
+def _imported(job: Job) -> ImportImagesResponse:
+    return to_imported(job.result)
+
+
+def _indexed(job: Job) -> IndexCollectionResponse:
+    return to_indexed(job.result)
+
+
+def _projected(job: Job) -> ProjectCollectionResponse:
+    result = job.result
+    return ProjectCollectionResponse(
+        collection=COLLECTIONS + result["collection"],
+        index=result["index"],
+        image_count=result["image_count"],
+        coordinates=artifact_resource(job.id, COORDINATES),
+        picture=artifact_resource(job.id, MAP_PICTURE),
+        page=artifact_resource(job.id, MAP_PAGE),
+    )
+
+
 RESPONSES: Mapping[str, Callable[[Job], Message]] = {
     VISUALIZE_CLASS: _visualized_class,
     VISUALIZE_CHANNEL: _visualized_channel,
     DEEP_DREAM: _dream,
     INVERT_FEATURES: _inverted,
     CREATE_ADVERSARIAL: _adversarial,
+    IMPORT_IMAGES: _imported,
+    INDEX_COLLECTION: _indexed,
+    PROJECT_COLLECTION: _projected,
 }

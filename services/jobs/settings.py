@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
 from convscope.services.common.places import artifacts_default
-from convscope.services.common.settings import Port, ServerSettings
+from convscope.services.common.settings import ImportRoots, Port, ServerSettings
 
 DAY = 24 * 3600.0
 
@@ -23,6 +23,10 @@ class JobsSettings(ServerSettings):
     """The store, redis://host:port/db; it has to keep what it is told (appendonly yes)."""
     artifacts_url: str = Field(default_factory=artifacts_default)
     """Where the files of jobs lie, an fsspec URL: file:///folder, s3://bucket/folder."""
+    index_part: Annotated[int, Field(ge=1)] = 256
+    """Images of a collection that a worker scans at a time; one that is killed costs so many at most."""
+    import_roots: ImportRoots = ()
+    """URLs below which workers may read images, comma-separated; empty: none. Workers must be told the same."""
     max_queued_jobs: Annotated[int, Field(ge=1)] = 10_000
     """Jobs that may wait at once."""
     max_queued_jobs_per_caller: Annotated[int, Field(ge=1)] = 1_000

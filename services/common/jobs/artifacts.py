@@ -1,10 +1,11 @@
 """The files of jobs: a folder, or a bucket that every process of a cluster reaches."""
 
 import hashlib
-import os
 import posixpath
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -32,7 +33,7 @@ class Artifacts:
             self._files.pipe_file(place, data)
             return
         self._files.makedirs(posixpath.dirname(place), exist_ok=True)
-        draft = f"{place}.{os.getpid()}.draft"
+        draft = f"{place}.{uuid.uuid4().hex}.draft"
         try:
             self._files.pipe_file(draft, data)
             self._files.mv(draft, place)
@@ -49,6 +50,27 @@ class Artifacts:
     def get(self, path: str) -> bytes:
         """A whole file. Raises FileNotFoundError."""
         return bytes(self._files.cat_file(self._place(path)))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or folder."""
+        return bool(self._files.exists(self._place(path)))
+
+    def put_folder(self, path: str, folder: Path) -> None:
+        """Write the files of a local folder; one that is there already is replaced. They come one after the other: who
+        reads them must have been told of the folder afterwards."""
+        self.remove(path)
+        self._files.makedirs(self._place(path), exist_ok=True)
+        for file in sorted(folder.iterdir()):
+            self._files.put_file(str(file), self._place(f"{path}/{file.name}"))
+
+    def fetch_folder(self, path: str, scratch: Path) -> Path:
+        """A folder's files as local ones: where they lie, or copies in `scratch`. Raises FileNotFoundError."""
+        if isinstance(self._files, LocalFileSystem):
+            return Path(self._place(path))
+        scratch.mkdir(parents=True, exist_ok=True)
+        for place in self._files.ls(self._place(path), detail=False):
+            self._files.get_file(place, str(scratch / posixpath.basename(place)))
+        return scratch
 
     def chunks(self, path: str, offset: int) -> Iterator[tuple[int, bytes]]:
         """A file from a byte on, piece by piece, each with where it begins. Raises FileNotFoundError."""

@@ -37,6 +37,7 @@ import redis
 
 from convscope.services.common.errors import QuotaExceeded, RequestIdReused
 from convscope.services.common.jobs.job import Failure, File, Job, Lease, NewJob, Progress, State
+from convscope.services.common.resource_names import JOBS
 
 EVENTS = 1000
 EXPIRED_AT_ONCE = 100
@@ -282,7 +283,7 @@ class JobRecords:
                 new.caller if detail == b"caller" else "", caller_limit if detail == b"caller" else limit
             )
         if answer == b"reused":
-            raise RequestIdReused(new.request_id, detail.decode())
+            raise RequestIdReused(new.request_id, JOBS + detail.decode())
         return str(detail.decode())
 
     def claim(self, kind: str, owner: str, lease_seconds: float) -> Lease | None:

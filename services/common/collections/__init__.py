@@ -1,0 +1,1 @@
+"""Collections of images, as every process of a cluster knows them."""

@@ -1,0 +1,75 @@
+"""A collection as its record tells it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BrokenFile:
+    """A file that could not be taken."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of a collection."""
+
+    file_name: str
+    sha256: str
+    width: int
+    """Of the upright picture, pixels."""
+    height: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class IndexRecord:
+    """What is known of an index, and where its files lie."""
+
+    id: str
+    model: str
+    weights_digest: str
+    embedding_layer: str
+    embedding_length: int
+    layers: tuple[str, ...]
+    patches_per_channel: int
+    image_count: int
+    size: int
+    """Bytes."""
+    folder: str
+    """In the artifact store. Every change of the index is in a folder of its own."""
+    updated: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A snapshot of a record."""
+
+    id: str
+    display_name: str
+    created: float
+    """Seconds since 1970, by the store's clock."""
+    image_count: int
+    size: int
+    """Bytes."""
+    duplicate_count: int
+    broken_count: int
+    broken: tuple[BrokenFile, ...]
+    """The first of them."""
+    indexes: tuple[IndexRecord, ...]
+    """The newest first."""
+    jobs: tuple[str, ...]
+    """Jobs that have worked on it, those that have ended too."""
+
+
+def folder_of(id: str) -> str:
+    """Where all files of a collection lie in the artifact store."""
+    return f"collections/{id}"
+
+
+def image_path(id: str, sha256: str) -> str:
+    """Where an image's file lies."""
+    return f"{folder_of(id)}/images/{sha256}"
