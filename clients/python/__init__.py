@@ -13,9 +13,13 @@ with Client.connect("localhost:50051") as client:
 
 from convscope.client.adversarial import Adversarial
 from convscope.client.async_client import AsyncClient
-from convscope.client.async_jobs import AsyncJob
+from convscope.client.async_collection import AsyncCollection
+from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
 from convscope.client.channel import Tls
 from convscope.client.client import Client
+from convscope.client.collection import Collection
+from convscope.client.collection_info import BrokenFile, CollectionImage, CollectionIndex, CollectionInfo
+from convscope.client.collection_map import CollectionMap
 from convscope.client.errors import (
     Cancelled,
     ClientError,
@@ -29,11 +33,14 @@ from convscope.client.errors import (
     Unavailable,
 )
 from convscope.client.images import Preprocessed
+from convscope.client.inspection import Activation, Activations, Filters
 from convscope.client.job_events import Preview, Progress, StateChange
 from convscope.client.job_info import Artifact, JobInfo
-from convscope.client.jobs import Job
+from convscope.client.jobs import CollectionJob, Job
 from convscope.client.made_picture import MadePicture
 from convscope.client.methods import Variant
+from convscope.client.neighbors import Neighbor, NeighborComparison, Neighbors
+from convscope.client.patches import Patch, Patches
 from convscope.client.recipes import Recipe
 from convscope.client.results import (
     Attribution,
@@ -48,30 +55,49 @@ from convscope.client.results import (
     Segmentation,
 )
 from convscope.client.synthesis import Synthesis
+from convscope.client.taken import Imported, Uploaded
 from convscope.client.targets import Classes, Unit
 
 __all__ = [
+    "Activation",
+    "Activations",
     "Adversarial",
     "Artifact",
     "AsyncClient",
+    "AsyncCollection",
+    "AsyncCollectionJob",
     "AsyncJob",
     "Attribution",
+    "BrokenFile",
     "Cancelled",
     "Classes",
     "Classification",
     "Client",
     "ClientError",
+    "Collection",
+    "CollectionImage",
+    "CollectionIndex",
+    "CollectionInfo",
+    "CollectionJob",
+    "CollectionMap",
     "Comparison",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FailureAnalysis",
+    "Filters",
+    "Imported",
     "InvalidArgument",
     "Job",
     "JobInfo",
     "Layer",
     "MadePicture",
     "Model",
+    "Neighbor",
+    "NeighborComparison",
+    "Neighbors",
     "NotFound",
+    "Patch",
+    "Patches",
     "PermissionDenied",
     "Prediction",
     "Preprocessed",
@@ -88,5 +114,6 @@ __all__ = [
     "Tls",
     "Unavailable",
     "Unit",
+    "Uploaded",
     "Variant",
 ]

@@ -1,6 +1,6 @@
 """Checks of what a caller passes, where the contract's types would fail in words of their own."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from numbers import Real
@@ -68,6 +68,14 @@ def check_names(field: str, names: Iterable[str], known: Collection[str], reason
             message = f"{field} cannot be {name!r}; known: {', '.join(known)}"
             raise InvalidArgument(message, field=field, reason=reason)
     return chosen
+
+
+def check_choice(field: str, name: object, known: Mapping[str, T]) -> T:
+    """What one of the known names stands for. Raises InvalidArgument that names the field."""
+    if isinstance(name, str) and name in known:
+        return known[name]
+    message = f"{field} must be one of {', '.join(known)}, not {name!r}"
+    raise InvalidArgument(message, field=field, reason="OUT_OF_RANGE")
 
 
 def listed(field: str, things: Iterable[T], wanted: str) -> list[T]:

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 
+from convscope.client.bulk import OnProgress
+from convscope.client.caller import Caller
 from convscope.client.channel import Tls, metadata, open_async_channel
 from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
 from convscope.client.plans import Plan, Stubs
 from convscope.client.resuming import Course, Resuming, ended_early
+from convscope.client.taken import Uploaded
+from convscope.client.uploading import LEFT, Upload
 
 T = TypeVar("T")
 
@@ -24,9 +29,13 @@ class AsyncCaller:
         self.channel = open_async_channel(target, tls)
         self.stubs = Stubs(self.channel)
         self._timeout = timeout
+        self._make_sender = partial(Caller, target, token=token, tls=tls, timeout=timeout)
+        self._sender: Caller | None = None
 
     async def close(self) -> None:
         """End the connection; calls under way are cancelled."""
+        if self._sender is not None:
+            self._sender.close()
         await self.channel.close()
 
     async def run(self, plan: Plan[T], timeout: float | None) -> T:
@@ -40,6 +49,27 @@ class AsyncCaller:
             raise_where_closed()
             raise
         return plan.parse(response)
+
+    async def send(self, upload: Upload, on_progress: OnProgress | None, timeout: float | None) -> Uploaded:
+        """As Caller.send(), by which it is carried out in a thread, on a channel of its own: grpc.aio may lose the
+        status of a call that ends while it is written to."""
+        if self._sender is None:
+            self._sender = self._make_sender()
+        loop, news = asyncio.get_running_loop(), asyncio.Queue[tuple[int, int] | None]()
+
+        def tell(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(news.put_nowait, (done, total))
+
+        sending = asyncio.create_task(asyncio.to_thread(self._sender.send, upload, tell, timeout))
+        sending.add_done_callback(lambda _: news.put_nowait(None))
+        try:
+            while (progress := await news.get()) is not None:
+                if on_progress is not None:
+                    on_progress(*progress)
+            return await sending
+        finally:
+            upload.gone.put(LEFT)
+            sending.cancel()
 
     async def follow(self, course: Course[T], resuming: Resuming, what: str) -> AsyncIterator[T]:
         """All that a course gives, over as many streams as it takes."""

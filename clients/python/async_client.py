@@ -1,23 +1,29 @@
 """The asynchronous client: the methods of Client, awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections import abc
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 import grpc.aio
+import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from convscope.client import job_plans, plans, synthesis_plans
+from convscope.client import collection_plans, inspection_plans, job_plans, plans, synthesis_plans
 from convscope.client.async_caller import AsyncCaller, raise_where_closed
-from convscope.client.async_jobs import AsyncJob
+from convscope.client.async_collection import AsyncCollection
+from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.channel import Tls
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
+from convscope.client.collection_parse import reading_of
 from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
+from convscope.client.inspection import Activations, Filters
+from convscope.client.inspection_plans import Numbers
 from convscope.client.job_info import JobInfo
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
@@ -218,11 +224,60 @@ class AsyncClient:
             bulk.close()
             stream.cancel()
 
+    async def filters(
+        self,
+        model: str,
+        layer: str,
+        *,
+        outputs: Numbers = (),
+        inputs: Numbers = (),
+        data_type: str = "float32",
+        timeout: float | None = None,
+    ) -> Filters:
+        plan = inspection_plans.get_filters(
+            model=model, layer=layer, outputs=outputs, inputs=inputs, data_type=data_type
+        )
+        return await self._caller.run(plan, timeout)
+
+    async def activations(
+        self,
+        image: Picture,
+        *,
+        model: str,
+        layers: str | Iterable[str],
+        channels: Numbers = (),
+        order: str = "index",
+        limit: int | None = None,
+        top_k: int = 5,
+        data_type: str = "float32",
+        timeout: float | None = None,
+    ) -> Activations:
+        plan = await asyncio.to_thread(
+            inspection_plans.get_activations,
+            image, model=model, layers=layers, channels=channels, order=order, limit=limit, top_k=top_k,
+            data_type=data_type,
+        )  # fmt: skip
+        return await self._caller.run(plan, timeout)
+
+    async def embed(
+        self,
+        images: Picture | Iterable[Picture],
+        *,
+        model: str,
+        layer: str | None = None,
+        timeout: float | None = None,
+    ) -> NDArray[np.float32]:
+        calls = inspection_plans.embed(images, model=model, layer=layer)
+        found: list[NDArray[np.float32]] = []
+        while (plan := await asyncio.to_thread(next, calls, None)) is not None:
+            found.append(await self._caller.run(plan, timeout))
+        return np.concatenate(found)
+
     async def visualize_class(
         self,
         *,
         model: str,
-        target: ClassName | Collection[ClassName],
+        target: ClassName | abc.Collection[ClassName],
         recipe: str | None = None,
         image: Picture | None = None,
         priority: int | None = None,
@@ -241,7 +296,7 @@ class AsyncClient:
         self,
         *,
         model: str,
-        unit: Unit | Collection[Unit],
+        unit: Unit | abc.Collection[Unit],
         recipe: str | None = None,
         image: Picture | None = None,
         priority: int | None = None,
@@ -333,11 +388,33 @@ class AsyncClient:
         )  # fmt: skip
         return AsyncJob(self._caller, await self._caller.run(plan, timeout))
 
+    async def create_collection(
+        self, display_name: str, *, request_id: str | None = None, timeout: float | None = None
+    ) -> AsyncCollection:
+        plan = collection_plans.create_collection(display_name, request_id=request_id)
+        return AsyncCollection(self._caller, await self._caller.run(plan, timeout))
+
+    async def collection(self, name: str, *, timeout: float | None = None) -> AsyncCollection:
+        return AsyncCollection(self._caller, await self._caller.run(collection_plans.get_collection(name), timeout))
+
+    async def collections(self, *, timeout: float | None = None) -> list[AsyncCollection]:
+        found: list[AsyncCollection] = []
+        token = ""
+        while True:
+            page, token = await self._caller.run(collection_plans.list_collections(token), timeout)
+            found += [AsyncCollection(self._caller, info) for info in page]
+            if not token:
+                return found
+
     async def recipes(self, *, timeout: float | None = None) -> list[Recipe]:
         return await self._caller.run(synthesis_plans.list_recipes(), timeout)
 
     async def job(self, name: str, *, timeout: float | None = None) -> AsyncJob:
         return AsyncJob(self._caller, (await self._caller.run(job_plans.get_job(name), timeout)).name)
+
+    async def collection_job(self, name: str, *, timeout: float | None = None) -> AsyncCollectionJob[Any]:
+        info = await self._caller.run(job_plans.get_job(name), timeout)
+        return AsyncCollectionJob(self._caller, info.name, reading_of(info))
 
     def jobs(
         self,

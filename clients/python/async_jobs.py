@@ -4,25 +4,29 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped,unused-ignore]
 
 from convscope.client import job_plans
 from convscope.client.arguments import check_integer, check_seconds, check_text
 from convscope.client.async_caller import AsyncCaller
+from convscope.client.collection_parse import Reading
 from convscope.client.errors import ClientError
 from convscope.client.job_events import Event
 from convscope.client.job_info import Artifact, JobInfo
-from convscope.client.job_parse import to_synthesis
+from convscope.client.job_parse import success_of, to_synthesis
 from convscope.client.jobs import ANSWER_SECONDS, WAIT_SECONDS
 from convscope.client.resuming import Resuming
 from convscope.client.synthesis import Synthesis, check_parts
 from convscope.client.transfer import Transfer
 from convscope.client.watching import Watch
 
+R = TypeVar("R")
 
-class AsyncJob:
-    """Long work of a cluster; AsyncClient gives it. Arguments and errors are those of Job."""
+
+class AsyncLongWork:
+    """What all jobs have in common, whatever they make. Arguments and errors are those of LongWork."""
 
     def __init__(self, caller: AsyncCaller, name: str) -> None:
         self._caller = caller
@@ -30,7 +34,7 @@ class AsyncJob:
         """jobs/{job}."""
 
     def __repr__(self) -> str:
-        return f"AsyncJob({self.name!r})"
+        return f"{type(self).__name__}({self.name!r})"
 
     @property
     def state(self) -> Awaitable[str]:
@@ -44,11 +48,8 @@ class AsyncJob:
         watch = Watch(self.name, check_integer("after", after, bits=64))
         return self._caller.follow(watch, Resuming(self.name, check_seconds("timeout", timeout)), self.name)
 
-    async def result(self, timeout: float | None = None, *, parts: Iterable[str] | None = None) -> Synthesis:
-        chosen = check_parts(parts)
-        made = to_synthesis(await self._wait(check_seconds("timeout", timeout)))
-        files = {one.name: b"".join([some async for some in self._fetch(one)]) for one in made.artifacts(chosen)}
-        return replace(made, files=files)
+    async def wait(self, timeout: float | None = None) -> JobInfo:
+        return success_of(await self._wait(check_seconds("timeout", timeout)))
 
     async def cancel(self, *, timeout: float | None = None) -> None:
         await self._caller.run(job_plans.cancel_job(self.name), timeout)
@@ -99,10 +100,32 @@ class AsyncJob:
             await asyncio.sleep(pause)
 
 
+class AsyncJob(AsyncLongWork):
+    """Long work of a cluster; AsyncClient gives it. Arguments and errors are those of Job."""
+
+    async def result(self, timeout: float | None = None, *, parts: Iterable[str] | None = None) -> Synthesis:
+        chosen = check_parts(parts)
+        made = to_synthesis(await self._wait(check_seconds("timeout", timeout)))
+        files = {one.name: b"".join([some async for some in self._fetch(one)]) for one in made.artifacts(chosen)}
+        return replace(made, files=files)
+
+
+class AsyncCollectionJob(AsyncLongWork, Generic[R]):
+    """Long work on a collection; AsyncCollection gives it. Arguments and errors are those of CollectionJob."""
+
+    def __init__(self, caller: AsyncCaller, name: str, read: Reading[R]) -> None:
+        super().__init__(caller, name)
+        self._read = read
+
+    async def result(self, timeout: float | None = None) -> R:
+        ending = self._read(await self._wait(check_seconds("timeout", timeout)))
+        return ending.made({one.name: b"".join([some async for some in self._fetch(one)]) for one in ending.files})
+
+
 class _State:
     """Asks when it is awaited, so that a look at the attribute alone costs nothing."""
 
-    def __init__(self, job: AsyncJob) -> None:
+    def __init__(self, job: AsyncLongWork) -> None:
         self._job = job
 
     def __await__(self):  # type: ignore[no-untyped-def]

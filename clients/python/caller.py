@@ -7,12 +7,17 @@ from typing import Any, TypeVar
 
 import grpc
 
+from convscope.client.bulk import OnProgress
 from convscope.client.channel import Tls, metadata, open_channel
 from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
 from convscope.client.plans import Plan, Stubs
 from convscope.client.resuming import Course, Resuming, ended_early
+from convscope.client.taken import Uploaded
+from convscope.client.uploading import LEFT, Upload
 
 T = TypeVar("T")
+# Behind all that an upload tells of itself.
+_OVER = -2
 
 
 class Caller:
@@ -57,6 +62,28 @@ class Caller:
             del responses
         if lost is not None:
             raise lost
+
+    def send(self, upload: Upload, on_progress: OnProgress | None, timeout: float | None) -> Uploaded:
+        """Send an upload, which gRPC takes in a thread of its own. on_progress: called in the caller's thread. timeout:
+        seconds for all of it; None: no limit."""
+        lost: ClientError | None = None
+        call = upload.rpc(self.stubs).future(upload.requests(), timeout=timeout, metadata=self.metadata)
+        call.add_done_callback(lambda _: upload.gone.put(_OVER))
+        try:
+            while (count := upload.gone.get()) not in (_OVER, LEFT):
+                if on_progress is not None:
+                    on_progress(count, upload.total)
+            if count == LEFT:
+                raise Cancelled("nobody waits for the upload any more", status="CANCELLED")
+            return upload.finish(call.result())
+        except grpc.RpcError as error:
+            lost = upload.lost(self._translated(error))
+            error.__traceback__ = None
+        finally:
+            call.cancel()
+            # As in stream().
+            del call
+        raise lost
 
     def follow(self, course: Course[T], resuming: Resuming, what: str) -> Iterator[T]:
         """All that a course gives, over as many streams as it takes."""

@@ -1,21 +1,27 @@
 """The synchronous client."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import abc
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from convscope.client import job_plans, plans, synthesis_plans
+from convscope.client import collection_plans, inspection_plans, job_plans, plans, synthesis_plans
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
+from convscope.client.collection import Collection
+from convscope.client.collection_parse import reading_of
 from convscope.client.errors import ServerFault
 from convscope.client.images import Picture
+from convscope.client.inspection import Activations, Filters
+from convscope.client.inspection_plans import Numbers
 from convscope.client.job_info import JobInfo
-from convscope.client.jobs import Job
+from convscope.client.jobs import CollectionJob, Job
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
 from convscope.client.recipes import Recipe
@@ -212,11 +218,71 @@ class Client:
         finally:
             bulk.close()
 
+    def filters(
+        self,
+        model: str,
+        layer: str,
+        *,
+        outputs: Numbers = (),
+        inputs: Numbers = (),
+        data_type: str = "float32",
+        timeout: float | None = None,
+    ) -> Filters:
+        """The weights of a convolution, as the model was loaded.
+
+        outputs: filters by number; none: all. inputs: input channels by number, within the group of a filter; none:
+        all. Raises InvalidArgument for a layer that is no convolution.
+        """
+        plan = inspection_plans.get_filters(
+            model=model, layer=layer, outputs=outputs, inputs=inputs, data_type=data_type
+        )
+        return self._caller.run(plan, timeout)
+
+    def activations(
+        self,
+        image: Picture,
+        *,
+        model: str,
+        layers: str | Iterable[str],
+        channels: Numbers = (),
+        order: str = "index",
+        limit: int | None = None,
+        top_k: int = 5,
+        data_type: str = "float32",
+        timeout: float | None = None,
+    ) -> Activations:
+        """What layers answer to a picture, in one pass.
+
+        layers: one or several, by their dotted names. channels: by number, the same of every layer; none: all. order:
+        of the channels: index, maximum or mean, the largest first. limit: at most so many channels of each layer.
+        """
+        plan = inspection_plans.get_activations(
+            image, model=model, layers=layers, channels=channels, order=order, limit=limit, top_k=top_k,
+            data_type=data_type,
+        )  # fmt: skip
+        return self._caller.run(plan, timeout)
+
+    def embed(
+        self,
+        images: Picture | Iterable[Picture],
+        *,
+        model: str,
+        layer: str | None = None,
+        timeout: float | None = None,
+    ) -> NDArray[np.float32]:
+        """The feature vectors of one picture or many, float32 [pictures, length].
+
+        layer: whose answer is the vector, the mean over its places where it has a grid; None: what the classifier is
+        given. timeout: seconds for each call; many pictures take several.
+        """
+        calls = inspection_plans.embed(images, model=model, layer=layer)
+        return np.concatenate([self._caller.run(plan, timeout) for plan in calls])
+
     def visualize_class(
         self,
         *,
         model: str,
-        target: ClassName | Collection[ClassName],
+        target: ClassName | abc.Collection[ClassName],
         recipe: str | None = None,
         image: Picture | None = None,
         priority: int | None = None,
@@ -244,7 +310,7 @@ class Client:
         self,
         *,
         model: str,
-        unit: Unit | Collection[Unit],
+        unit: Unit | abc.Collection[Unit],
         recipe: str | None = None,
         image: Picture | None = None,
         priority: int | None = None,
@@ -364,13 +430,47 @@ class Client:
         )  # fmt: skip
         return Job(self._caller, self._caller.run(plan, timeout))
 
+    def create_collection(
+        self, display_name: str, *, request_id: str | None = None, timeout: float | None = None
+    ) -> Collection:
+        """Make an empty collection of images.
+
+        display_name: what people call it, at most 200 characters. request_id: a call with the same one gives the same
+        collection; None: a new one.
+        """
+        plan = collection_plans.create_collection(display_name, request_id=request_id)
+        return Collection(self._caller, self._caller.run(plan, timeout))
+
+    def collection(self, name: str, *, timeout: float | None = None) -> Collection:
+        """A collection by its name, collections/{collection} or {collection} alone. Raises NotFound."""
+        return Collection(self._caller, self._caller.run(collection_plans.get_collection(name), timeout))
+
+    def collections(self, *, timeout: float | None = None) -> list[Collection]:
+        """All collections, the newest first. timeout: seconds for each call; many take several."""
+        found: list[Collection] = []
+        token = ""
+        while True:
+            page, token = self._caller.run(collection_plans.list_collections(token), timeout)
+            found += [Collection(self._caller, info) for info in page]
+            if not token:
+                return found
+
     def recipes(self, *, timeout: float | None = None) -> list[Recipe]:
         """The recipes of visualize_class, visualize_channel and invert_features, in the order of their years."""
         return self._caller.run(synthesis_plans.list_recipes(), timeout)
 
     def job(self, name: str, *, timeout: float | None = None) -> Job:
-        """A job by its name, jobs/{job} or {job} alone. Raises NotFound."""
+        """A job by its name, jobs/{job} or {job} alone. Raises NotFound.
+
+        Of a job of any kind; where it works on a collection, collection_job() gives its result.
+        """
         return Job(self._caller, self._caller.run(job_plans.get_job(name), timeout).name)
+
+    def collection_job(self, name: str, *, timeout: float | None = None) -> CollectionJob[Any]:
+        """A job on a collection by its name, whose result() is what the call that began it would have given. Raises
+        NotFound, FailedPrecondition for a job of another kind."""
+        info = self._caller.run(job_plans.get_job(name), timeout)
+        return CollectionJob(self._caller, info.name, reading_of(info))
 
     def jobs(
         self,

@@ -62,8 +62,13 @@ def _read(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero in the name; RuntimeError: no such ~user
-        message = f"the picture {path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise InvalidArgument(message, reason="IMAGE_UNREADABLE", field="image") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception, *, field: str = "image") -> InvalidArgument:
+    """What is said of a file that cannot be read."""
+    message = f"the picture {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+    return InvalidArgument(message, reason="IMAGE_UNREADABLE", field=field)
 
 
 def _as_array(values: Any, dtype: Any, wanted: str) -> NDArray[Any]:

@@ -6,6 +6,11 @@ from datetime import datetime
 from convscope.client.errors import FailedPrecondition, InvalidArgument, NotFound
 from convscope.client.job_events import ENDED
 
+SYNTHESIS_KINDS = ("visualize_class", "visualize_channel", "deep_dream", "invert_features", "create_adversarial")
+"""Jobs that make pictures."""
+COLLECTION_KINDS = ("import_images", "index_collection", "project_collection")
+"""Jobs on a collection."""
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -28,8 +33,10 @@ class JobInfo:
     name: str
     """jobs/{job}."""
     kind: str
-    """visualize_class, visualize_channel, deep_dream, invert_features or create_adversarial."""
+    """visualize_class, visualize_channel, deep_dream, invert_features, create_adversarial, import_images,
+    index_collection or project_collection."""
     model: str
+    """Empty for work without one."""
     state: str
     """queued, running, succeeded, failed or cancelled."""
     priority: int

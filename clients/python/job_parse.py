@@ -7,9 +7,9 @@ from google.longrunning.operations_pb2 import Operation  # type: ignore[import-u
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from convscope.client.adversarial import Adversarial
-from convscope.client.errors import Cancelled, ServerFault, from_status
+from convscope.client.errors import Cancelled, FailedPrecondition, ServerFault, from_status
 from convscope.client.job_events import Event, Preview, Progress, StateChange
-from convscope.client.job_info import Artifact, JobInfo
+from convscope.client.job_info import COLLECTION_KINDS, Artifact, JobInfo
 from convscope.client.made_picture import MadePicture
 from convscope.client.parse import to_predictions
 from convscope.client.synthesis import Synthesis, to_picture
@@ -30,7 +30,7 @@ from convscope.v1.target_pb2 import Unit as UnitMessage
 
 def to_event(message: JobEvent) -> Event | None:
     """None for a kind that only newer servers know. Raises ServerFault for a preview that is no picture."""
-    number, time = message.sequence, _to_time(message.time)
+    number, time = message.sequence, to_time(message.time)
     match message.WhichOneof("kind"):
         case "state_change":
             change = message.state_change
@@ -53,7 +53,7 @@ def to_job_info(message: Job) -> JobInfo:
     error = from_status(message.error) if message.HasField("error") else None
 
     def time(field: str) -> datetime | None:
-        return _to_time(getattr(message, field)) if message.HasField(field) else None
+        return to_time(getattr(message, field)) if message.HasField(field) else None
 
     return JobInfo(
         name=message.name,
@@ -86,16 +86,23 @@ def info_of(operation: Operation) -> JobInfo:
     return to_job_info(job)
 
 
-def to_synthesis(operation: Operation) -> Synthesis:
-    """What an operation that is done gave, without the files.
-
-    Raises the job's own error where it failed, Cancelled where it was cancelled.
-    """
+def success_of(operation: Operation) -> JobInfo:
+    """How the job of an operation that is done stands. Raises the job's own error where it failed, Cancelled where it
+    was cancelled."""
     info = info_of(operation)
     if info.state == "cancelled":
         raise Cancelled(f"{info.name} was cancelled", reason="JOB_CANCELLED", status="CANCELLED")
     if operation.HasField("error"):
         raise from_status(operation.error)
+    return info
+
+
+def to_synthesis(operation: Operation) -> Synthesis:
+    """What an operation that is done gave, without the files. Raises as success_of(), and FailedPrecondition for work
+    on a collection."""
+    info = success_of(operation)
+    if info.kind in COLLECTION_KINDS:
+        raise other_kind(info, "makes no pictures; Client.collection_job() gives what it has found")
     for response in (VisualizeClassResponse(), VisualizeChannelResponse(), InvertFeaturesResponse()):
         if operation.response.Unpack(response):
             return Synthesis(info, _to_made(response.images), recipe=response.recipe)
@@ -104,7 +111,17 @@ def to_synthesis(operation: Operation) -> Synthesis:
         return Synthesis(info, _to_made(dream.images), layer=dream.layer)
     if operation.response.Unpack(adversarial):
         return _to_adversarial(info, adversarial)
-    raise ServerFault(f"the operation {operation.name} is done and gave {operation.response.type_url or 'nothing'}")
+    raise unknown_response(operation)
+
+
+def other_kind(info: JobInfo, what: str) -> FailedPrecondition:
+    """A job is asked for what it does not give; `what` it is instead, in words."""
+    return FailedPrecondition(f"{info.name} is {info.kind}, which {what}", field="name", reason="JOB_OF_ANOTHER_KIND")
+
+
+def unknown_response(operation: Operation) -> ServerFault:
+    """An operation gave what this client does not know."""
+    return ServerFault(f"the operation {operation.name} is done and gave {operation.response.type_url or 'nothing'}")
 
 
 def _to_adversarial(info: JobInfo, response: CreateAdversarialResponse) -> Adversarial:
@@ -125,7 +142,7 @@ def _to_adversarial(info: JobInfo, response: CreateAdversarialResponse) -> Adver
 def _to_made(images: Iterable[SynthesizedImage]) -> tuple[MadePicture, ...]:
     return tuple(
         MadePicture(
-            name=_short(one.artifact),
+            name=short_name(one.artifact),
             target=_to_class_name(one.target) if one.HasField("target") else None,
             label=one.label,
             score=one.score,
@@ -149,12 +166,12 @@ def _to_class_name(target: ClassReference) -> ClassName:
 
 
 def _to_artifact(message: job_service_pb2.Artifact) -> Artifact:
-    return Artifact(_short(message.name), message.media_type, message.size_bytes, message.sha256)
+    return Artifact(short_name(message.name), message.media_type, message.size_bytes, message.sha256)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _to_time(message: Timestamp) -> datetime:
+def to_time(message: Timestamp) -> datetime:
     return message.ToDatetime(UTC)

@@ -1,6 +1,8 @@
-"""Every call about jobs as a value; see plans.py. Those that begin one are in synthesis_plans.py."""
+"""Every call about jobs as a value; see plans.py. Those that begin one are in synthesis_plans.py and
+collection_plans.py."""
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from google.longrunning.operations_pb2 import (  # type: ignore[import-untyped,unused-ignore]
     CancelOperationRequest,
@@ -11,11 +13,12 @@ from google.longrunning.operations_pb2 import (  # type: ignore[import-untyped,u
 )
 from google.protobuf.duration_pb2 import Duration
 
-from convscope.client.arguments import check_integer, check_names, check_text
-from convscope.client.job_info import JobInfo
+from convscope.client.arguments import check_finite, check_integer, check_names, check_text
+from convscope.client.job_info import COLLECTION_KINDS, SYNTHESIS_KINDS, JobInfo
 from convscope.client.job_parse import info_of, to_job_info
 from convscope.client.plans import Plan
 from convscope.v1.job_service_pb2 import JobState, ListJobsRequest, ListJobsResponse
+from convscope.v1.synthesis_service_pb2 import JobOptions
 
 STATES = {
     "queued": JobState.JOB_STATE_QUEUED,
@@ -24,7 +27,30 @@ STATES = {
     "failed": JobState.JOB_STATE_FAILED,
     "cancelled": JobState.JOB_STATE_CANCELLED,
 }
-KINDS = ("visualize_class", "visualize_channel", "deep_dream", "invert_features", "create_adversarial")
+KINDS = (*SYNTHESIS_KINDS, *COLLECTION_KINDS)
+
+
+def to_options(priority: int | None, request_id: str | None, *, preview_seconds: float | None = None) -> JobOptions:
+    """Of a call that begins a job. Raises InvalidArgument."""
+    return JobOptions(
+        request_id=call_name(request_id),
+        priority=None if priority is None else check_integer("priority", priority),
+        preview_seconds=None if preview_seconds is None else check_finite("preview_seconds", preview_seconds),
+    )
+
+
+def call_name(request_id: str | None) -> str:
+    """A name for a call that has none: gRPC tries a call again that may have been carried out, and under one name it is
+    one. Raises InvalidArgument."""
+    if request_id is not None:
+        check_text("request_id", request_id, "OUT_OF_RANGE")
+    return request_id or uuid4().hex
+
+
+def job_of(operation: Operation) -> str:
+    """The name of the job that a call began."""
+    name: str = operation.name
+    return name
 
 
 def get_job(name: str) -> Plan[JobInfo]:
@@ -75,9 +101,9 @@ class JobPages:
         return [to_job_info(job) for job in response.jobs]
 
 
-def job_resource(name: str) -> str:
+def job_resource(name: str, *, field: str = "name") -> str:
     """The job's resource name. Raises InvalidArgument."""
-    check_text("name", name, "UNKNOWN_JOB")
+    check_text(field, name, "UNKNOWN_JOB")
     return name if name.startswith("jobs/") or not name else f"jobs/{name}"
 
 

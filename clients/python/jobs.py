@@ -4,30 +4,32 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped,unused-ignore]
 
 from convscope.client import job_plans
 from convscope.client.arguments import check_integer, check_seconds, check_text
 from convscope.client.caller import Caller
+from convscope.client.collection_parse import Reading
 from convscope.client.errors import ClientError
 from convscope.client.job_events import Event
 from convscope.client.job_info import Artifact, JobInfo
-from convscope.client.job_parse import to_synthesis
+from convscope.client.job_parse import success_of, to_synthesis
 from convscope.client.resuming import Resuming
 from convscope.client.synthesis import Synthesis, check_parts
 from convscope.client.transfer import Transfer
 from convscope.client.watching import Watch
 
+R = TypeVar("R")
 WAIT_SECONDS = 30.0
 """The longest that a server is asked to think about an answer."""
 ANSWER_SECONDS = 10.0
 """What the answer may take on top."""
 
 
-class Job:
-    """Long work of a cluster, which goes on whether anybody waits for it or not. Client gives it; it stays usable as
-    long as the client is open."""
+class LongWork:
+    """What all jobs have in common, whatever they make."""
 
     def __init__(self, caller: Caller, name: str) -> None:
         self._caller = caller
@@ -35,7 +37,7 @@ class Job:
         """jobs/{job}."""
 
     def __repr__(self) -> str:
-        return f"Job({self.name!r})"
+        return f"{type(self).__name__}({self.name!r})"
 
     @property
     def state(self) -> str:
@@ -57,18 +59,13 @@ class Job:
         watch = Watch(self.name, check_integer("after", after, bits=64))
         return self._caller.follow(watch, Resuming(self.name, check_seconds("timeout", timeout)), self.name)
 
-    def result(self, timeout: float | None = None, *, parts: Iterable[str] | None = None) -> Synthesis:
-        """Wait for its end and fetch the files that it has left.
+    def wait(self, timeout: float | None = None) -> JobInfo:
+        """Wait for its end, and fetch nothing.
 
-        timeout: seconds to wait for its end, after which it raises DeadlineExceeded and the job goes on; None: no
-        limit. parts: what is fetched, of images, values, history and way, of an inversion and of an adversarial picture
-        original, of the latter perturbation; None: all that there is. Gives an Adversarial where that was made. Raises
-        the job's own error where it failed, Cancelled where it was cancelled, NotFound for a part that the job does
-        not have, Unavailable after a minute without any server, ServerFault for a file that arrives damaged.
+        timeout: seconds, after which it raises DeadlineExceeded and the job goes on; None: no limit. Raises the job's
+        own error where it failed, Cancelled where it was cancelled, Unavailable after a minute without any server.
         """
-        chosen = check_parts(parts)
-        made = to_synthesis(self._wait(check_seconds("timeout", timeout)))
-        return replace(made, files={one.name: b"".join(self._fetch(one)) for one in made.artifacts(chosen)})
+        return success_of(self._wait(check_seconds("timeout", timeout)))
 
     def cancel(self, *, timeout: float | None = None) -> None:
         """Ask for its end. It comes with the next step; a job that has ended stays as it is. Raises NotFound."""
@@ -122,3 +119,41 @@ class Job:
                     return operation
                 pause = resuming.idle()
             time.sleep(pause)
+
+
+class Job(LongWork):
+    """Long work of a cluster, which goes on whether anybody waits for it or not. Client gives it; it stays usable as
+    long as the client is open."""
+
+    def result(self, timeout: float | None = None, *, parts: Iterable[str] | None = None) -> Synthesis:
+        """Wait for its end and fetch the files that it has left.
+
+        timeout: seconds to wait for its end, after which it raises DeadlineExceeded and the job goes on; None: no
+        limit. parts: what is fetched, of images, values, history and way, of an inversion and of an adversarial picture
+        original, of the latter perturbation; None: all that there is. Gives an Adversarial where that was made. Raises
+        the job's own error where it failed, Cancelled where it was cancelled, NotFound for a part that the job does
+        not have, FailedPrecondition for work on a collection, Unavailable after a minute without any server,
+        ServerFault for a file that arrives damaged.
+        """
+        chosen = check_parts(parts)
+        made = to_synthesis(self._wait(check_seconds("timeout", timeout)))
+        return replace(made, files={one.name: b"".join(self._fetch(one)) for one in made.artifacts(chosen)})
+
+
+class CollectionJob(LongWork, Generic[R]):
+    """Long work on a collection, whose result is an Imported, a CollectionIndex or a CollectionMap. Collection gives
+    it; otherwise it is as every Job."""
+
+    def __init__(self, caller: Caller, name: str, read: Reading[R]) -> None:
+        super().__init__(caller, name)
+        self._read = read
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait for its end and fetch the files that it has left, where they are part of its result.
+
+        timeout: seconds to wait for its end, after which it raises DeadlineExceeded and the job goes on; None: no
+        limit. Raises the job's own error where it failed, Cancelled where it was cancelled, Unavailable after a minute
+        without any server, ServerFault for a file that arrives damaged.
+        """
+        ending = self._read(self._wait(check_seconds("timeout", timeout)))
+        return ending.made({one.name: b"".join(self._fetch(one)) for one in ending.files})

@@ -46,11 +46,11 @@ def to_attribution(response: AttributeResponse, method: str, model: str, image: 
         values=to_array(response.attribution),
         method=method,
         model=model,
-        target=_to_prediction(response.target) if response.HasField("target") else None,
+        target=to_prediction(response.target) if response.HasField("target") else None,
         target_name=response.target_name,
         explained=response.explained,
         predictions=to_predictions(response.predictions),
-        region=_to_region(response.region),
+        region=to_region(response.region),
         input_size=(response.input_height, response.input_width),
         layer=response.layer,
         reduction=_REDUCTIONS.get(response.reduction, "sum"),
@@ -73,7 +73,7 @@ def to_failure_analysis(response: AnalyzeFailureResponse, method: str, model: st
 
 
 def to_classification(response: ClassifyResponse) -> Classification:
-    return Classification(to_predictions(response.predictions), _to_region(response.region))
+    return Classification(to_predictions(response.predictions), to_region(response.region))
 
 
 def to_recipe(message: synthesis_service_pb2.Recipe) -> Recipe:
@@ -136,13 +136,13 @@ def _to_preprocessing(message: model_service_pb2.Preprocessing) -> Preprocessing
     )
 
 
-def _to_prediction(message: prediction_pb2.Prediction) -> Prediction:
+def to_prediction(message: prediction_pb2.Prediction) -> Prediction:
     return Prediction(message.index, message.label, message.score, message.probability)
 
 
 def to_predictions(messages: Any) -> tuple[Prediction, ...]:
-    return tuple(_to_prediction(message) for message in messages)
+    return tuple(to_prediction(message) for message in messages)
 
 
-def _to_region(message: Region) -> tuple[float, float, float, float]:
+def to_region(message: Region) -> tuple[float, float, float, float]:
     return (message.left, message.top, message.right, message.bottom)

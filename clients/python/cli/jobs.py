@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from convscope.client.cli.collection_work import check_map_folder, finish_work
 from convscope.client.cli.connection import AsJson, Server, Timeout, connect
 from convscope.client.cli.following import finish, follow, in_words, interruptible
 from convscope.client.cli.job_options import Destination, check_output
 from convscope.client.job_events import StateChange
-from convscope.client.job_info import JobInfo
+from convscope.client.job_info import COLLECTION_KINDS, JobInfo
 from convscope.client.job_plans import KINDS, STATES
 
 Name = Annotated[str, typer.Argument(help="A job's name, with jobs/ or without.")]
@@ -58,7 +59,7 @@ def watch(name: Name, server: Server = None, timeout: Timeout = None) -> None:
         def work() -> None:
             follow(job, told=_print_change)
             # Raises what it ended with, unless it has succeeded.
-            job.result(parts=())
+            job.wait()
 
         interruptible(client, [job], work)
 
@@ -74,11 +75,17 @@ def cancel(name: Name, server: Server = None, timeout: Timeout = None) -> None:
 
 @app.command("result")
 def result(name: Name, output: Destination = None, server: Server = None, timeout: Timeout = None) -> None:
-    """Write what a job has made, when it has ended."""
-    if output is not None:
+    """Write what a job has made, when it has ended; of a job on a collection print what it has found."""
+    # A map goes into a folder.
+    if output is not None and output.suffix:
         check_output(output)
     with connect(server, timeout) as client:
-        finish(client, client.job(name), output)
+        job = client.job(name)
+        if job.info().kind in COLLECTION_KINDS:
+            check_map_folder(output)
+            finish_work(client, client.collection_job(name), output)
+        else:
+            finish(client, job, output)
 
 
 @app.command("delete")

@@ -1,0 +1,165 @@
+"""A collection of images on an event loop: the methods of Collection, awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Self, TypeVar
+
+from PIL import Image as PillowImage
+
+from convscope.client import collection_plans, search_plans
+from convscope.client.async_caller import AsyncCaller
+from convscope.client.async_jobs import AsyncCollectionJob
+from convscope.client.bulk import OnProgress
+from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo, Described
+from convscope.client.collection_map import CollectionMap
+from convscope.client.collection_parse import to_imported, to_indexed, to_map
+from convscope.client.collection_plans import Named
+from convscope.client.images import Picture
+from convscope.client.neighbors import NeighborComparison, Neighbors
+from convscope.client.patches import Patches
+from convscope.client.plans import Plan
+from convscope.client.synthesis import to_picture
+from convscope.client.taken import Imported, Uploaded
+from convscope.client.uploading import Upload
+
+T = TypeVar("T")
+
+
+class AsyncCollection(Described):
+    """A collection of images that a cluster keeps; AsyncClient gives it. Arguments and errors are those of Collection;
+    its properties need not be awaited."""
+
+    def __init__(self, caller: AsyncCaller, info: CollectionInfo) -> None:
+        super().__init__(info)
+        self._caller = caller
+
+    async def refresh(self, *, timeout: float | None = None) -> Self:
+        self.info = await self._caller.run(collection_plans.get_collection(self.name), timeout)
+        return self
+
+    async def delete(self, *, timeout: float | None = None) -> None:
+        await self._caller.run(collection_plans.delete_collection(self.name), timeout)
+
+    async def upload(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+    ) -> Uploaded:
+        # In a thread: folders are looked into.
+        upload = await asyncio.to_thread(Upload, self.name, pictures)
+        return await self._caller.send(upload, on_progress, timeout)
+
+    def images(self, *, page_size: int | None = None, timeout: float | None = None) -> AsyncIterator[CollectionImage]:
+        return self._pages(collection_plans.ImagePages(self.name, page_size), timeout)
+
+    async def image(self, number: int, *, timeout: float | None = None) -> PillowImage.Image:
+        data = await self._caller.run(collection_plans.get_image(self.name, number), timeout)
+        return await asyncio.to_thread(to_picture, data, f"the image {number}")
+
+    async def import_images(
+        self, url: str, *, priority: int | None = None, request_id: str | None = None, timeout: float | None = None
+    ) -> AsyncCollectionJob[Imported]:
+        plan = collection_plans.import_images(self.name, url, priority=priority, request_id=request_id)
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_imported)
+
+    async def index(
+        self,
+        *,
+        model: str,
+        layers: str | Iterable[str] = (),
+        embedding_layer: str | None = None,
+        patches_per_channel: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[CollectionIndex]:
+        plan = collection_plans.index(
+            self.name, model=model, layers=layers, embedding_layer=embedding_layer,
+            patches_per_channel=patches_per_channel, priority=priority, request_id=request_id,
+        )  # fmt: skip
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_indexed)
+
+    async def project(
+        self,
+        *,
+        index: str | CollectionIndex | None = None,
+        method: str = "tsne",
+        perplexity: float | None = None,
+        metric: str | None = None,
+        seed: int | None = None,
+        onto: str | Named | CollectionMap | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[CollectionMap]:
+        plan = collection_plans.project(
+            self.name, index=index, method=method, perplexity=perplexity, metric=metric, seed=seed, onto=onto,
+            priority=priority, request_id=request_id,
+        )  # fmt: skip
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_map)
+
+    async def find_patches(
+        self,
+        layer: str,
+        channel: int,
+        *,
+        k: int | None = None,
+        model: str | None = None,
+        several_per_image: bool = False,
+        crops: bool = True,
+        timeout: float | None = None,
+    ) -> Patches:
+        plan = search_plans.find_patches(
+            self.name, model=model, layer=layer, channel=channel, k=k, several_per_image=several_per_image, crops=crops
+        )
+        return await self._ask(plan, model, timeout)
+
+    async def find_neighbors(
+        self,
+        image: Picture | int,
+        *,
+        k: int = 5,
+        space: str = "features",
+        metric: str = "l2",
+        embedding_layer: str | None = None,
+        model: str | None = None,
+        thumbnails: bool = True,
+        timeout: float | None = None,
+    ) -> Neighbors:
+        plan = search_plans.find_neighbors(
+            self.name, await asyncio.to_thread(search_plans.to_query, image), model=model, k=k, space=space,
+            metric=metric, embedding_layer=embedding_layer, thumbnails=thumbnails,
+        )  # fmt: skip
+        return await self._ask(plan, model, timeout)
+
+    async def compare_neighbors(
+        self,
+        image: Picture | int,
+        *,
+        k: int = 5,
+        metric: str = "l2",
+        embedding_layer: str | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> NeighborComparison:
+        query, features, pixels = await asyncio.to_thread(
+            search_plans.compare_neighbors,
+            self.name, image, model=model, k=k, metric=metric, embedding_layer=embedding_layer,
+        )  # fmt: skip
+        near = await self._ask(features, model, timeout)
+        beside = await self._ask(pixels, model, timeout)
+        if isinstance(query, int):
+            return NeighborComparison(await self.image(query, timeout=timeout), near, beside)
+        return NeighborComparison(await asyncio.to_thread(search_plans.to_query_picture, query), near, beside)
+
+    async def _ask(self, plan: Plan[T], model: str | None, timeout: float | None) -> T:
+        if model is None:
+            plan = collection_plans.of_only_model(plan, (await self.refresh(timeout=timeout)).info)
+        return await self._caller.run(plan, timeout)
+
+    async def _pages(self, pages: collection_plans.ImagePages, timeout: float | None) -> AsyncIterator[CollectionImage]:
+        while not pages.over:
+            for image in await self._caller.run(pages.plan(), timeout):
+                yield image

@@ -1,0 +1,125 @@
+"""convscope collection import, index, map: long work on a collection."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from convscope.client.cli.collection_name import CollectionName, EmbeddingLayer
+from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Timeout, connect
+from convscope.client.cli.following import file_name, follow, interruptible
+from convscope.client.cli.job_options import Detach, Priority, Seed
+from convscope.client.client import Client
+from convscope.client.collection_map import CollectionMap
+from convscope.client.errors import InvalidArgument
+from convscope.client.jobs import CollectionJob
+
+MapFolder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the page, the picture, the points.")]
+
+
+def import_images(
+    name: CollectionName,
+    url: Annotated[str, typer.Argument(help="A folder or a zip file that workers read: file:///data/photos, s3://...")],
+    priority: Priority = None,
+    detach: Detach = False,
+    server: Server = None,
+    timeout: Timeout = None,
+) -> None:
+    """Add the images under a URL that workers read."""
+    with connect(server, timeout) as client:
+        job = client.collection(name).import_images(url, priority=priority)
+        _finish(client, job, detach)
+
+
+def index(
+    name: CollectionName,
+    model: ModelName = DEFAULT_MODEL,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option("--layer", help="Whose strongest activations are kept, for `patches`; once more for each."),
+    ] = None,
+    embedding_layer: EmbeddingLayer = None,
+    patches_per_channel: Annotated[
+        int | None, typer.Option("--patches-per-channel", help="How many activations are kept for each channel.")
+    ] = None,
+    priority: Priority = None,
+    detach: Detach = False,
+    server: Server = None,
+    timeout: Timeout = None,
+) -> None:
+    """Run all images through a model once; of a collection that has such an index only new ones."""
+    with connect(server, timeout) as client:
+        job = client.collection(name).index(
+            model=model,
+            layers=layer or (),
+            embedding_layer=embedding_layer,
+            patches_per_channel=patches_per_channel,
+            priority=priority,
+        )
+        _finish(client, job, detach)
+
+
+def draw_map(
+    name: CollectionName,
+    index_name: Annotated[
+        str | None, typer.Option("--index", help="Name of the index that is laid out; default: the newest.")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", help="tsne or pca.")] = "tsne",
+    perplexity: Annotated[
+        float | None, typer.Option("--perplexity", help="Of tsne: how many neighbours count.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="Of tsne: euclidean or cosine.")] = None,
+    onto: Annotated[
+        str | None, typer.Option("--onto", help="Of tsne: a job that has made a map, to which new images are added.")
+    ] = None,
+    seed: Seed = None,
+    priority: Priority = None,
+    output: MapFolder = None,
+    detach: Detach = False,
+    server: Server = None,
+    timeout: Timeout = None,
+) -> None:
+    """Lay the images of an index out, similar ones near each other."""
+    check_map_folder(output)
+    with connect(server, timeout) as client:
+        collection = client.collection(name)
+        job = collection.project(
+            index=index_name,
+            method=method,
+            perplexity=perplexity,
+            metric=metric,
+            seed=seed,
+            onto=onto,
+            priority=priority,
+        )
+        _finish(client, job, detach, output or Path(f"{file_name(collection.display_name)}.map"))
+
+
+def finish_work(client: Client, job: CollectionJob[Any], folder: Path | None) -> None:
+    """Follow a job on a collection to its end and print what it has found; a map is written into the folder, or into
+    one that is named like the job."""
+
+    def work() -> Any:
+        follow(job)
+        return job.result()
+
+    found = interruptible(client, [job], work)
+    if isinstance(found, CollectionMap):
+        place = folder or Path(f"{file_name(job.name.removeprefix('jobs/'))}.map")
+        found.save(place)
+        print(f"{job.name}: {found} -> {place}")
+    else:
+        print(f"{job.name}: {found}")
+
+
+def check_map_folder(path: Path | None) -> None:
+    """Before a job has taken its time for nothing. Raises InvalidArgument."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise InvalidArgument(f"{path} is no folder", field="output", reason="NO_FOLDER")
+
+
+def _finish(client: Client, job: CollectionJob[Any], detach: bool, folder: Path | None = None) -> None:
+    if detach:
+        print(job.name)
+    else:
+        finish_work(client, job, folder)

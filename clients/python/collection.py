@@ -1,0 +1,227 @@
+"""A collection of images, and what is found out about them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Self, TypeVar
+
+from PIL import Image as PillowImage
+
+from convscope.client import collection_plans, search_plans
+from convscope.client.bulk import OnProgress
+from convscope.client.caller import Caller
+from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo, Described
+from convscope.client.collection_map import CollectionMap
+from convscope.client.collection_parse import to_imported, to_indexed, to_map
+from convscope.client.collection_plans import Named
+from convscope.client.images import Picture
+from convscope.client.jobs import CollectionJob
+from convscope.client.neighbors import NeighborComparison, Neighbors
+from convscope.client.patches import Patches
+from convscope.client.plans import Plan
+from convscope.client.synthesis import to_picture
+from convscope.client.taken import Imported, Uploaded
+from convscope.client.uploading import Upload
+
+T = TypeVar("T")
+
+
+class Collection(Described):
+    """A collection of images that a cluster keeps. Client gives it; it stays usable as long as the client is open.
+
+    Its properties tell how it stood when the server was last asked; refresh() asks again. Every method raises NotFound
+    where the collection has been deleted.
+    """
+
+    def __init__(self, caller: Caller, info: CollectionInfo) -> None:
+        super().__init__(info)
+        self._caller = caller
+
+    def refresh(self, *, timeout: float | None = None) -> Self:
+        """Ask how it stands now. Gives itself."""
+        self.info = self._caller.run(collection_plans.get_collection(self.name), timeout)
+        return self
+
+    def delete(self, *, timeout: float | None = None) -> None:
+        """Delete it with its images and indexes. Raises FailedPrecondition while a job works on it."""
+        self._caller.run(collection_plans.delete_collection(self.name), timeout)
+
+    def upload(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+    ) -> Uploaded:
+        """Add pictures over one stream; files are read one by one, as they are sent.
+
+        pictures: one or several, of what Picture can be but Preprocessed. The path of a folder stands for the JPEG, PNG
+        and WebP files in it, by their names. A file goes as it is, under its name; what is no file yet goes as PNG,
+        under a name that is made up. A generator is taken from as its pictures are sent. on_progress: called with how
+        many files have gone out, and how many there are; of a generator 0. timeout: seconds for the whole stream; None:
+        no limit.
+
+        Identical images are kept once. A file that is no picture, or is larger than 64 MiB, is told in what this gives
+        and harms no other. Raises InvalidArgument, which names the file, for one that cannot be read here, and
+        Unavailable where the connection is lost: what was taken stays, and to upload all again does no harm.
+        """
+        upload = Upload(self.name, pictures)
+        return self._caller.send(upload, on_progress, timeout)
+
+    def images(self, *, page_size: int | None = None, timeout: float | None = None) -> Iterator[CollectionImage]:
+        """All images in the order in which they came, asked for page by page as they are taken.
+
+        page_size: images for each call, 1 to 1000. timeout: seconds for each call.
+        """
+        return self._pages(collection_plans.ImagePages(self.name, page_size), timeout)
+
+    def image(self, number: int, *, timeout: float | None = None) -> PillowImage.Image:
+        """An image, upright, RGB. Raises InvalidArgument for a number that none has."""
+        data = self._caller.run(collection_plans.get_image(self.name, number), timeout)
+        return to_picture(data, f"the image {number}")
+
+    def import_images(
+        self, url: str, *, priority: int | None = None, request_id: str | None = None, timeout: float | None = None
+    ) -> CollectionJob[Imported]:
+        """Begin to add the images under a URL that workers read; the job goes on by itself.
+
+        url: a folder or a zip file, as fsspec writes it: file:///data/photos, s3://bucket/photos,
+        file:///data/photos.zip. priority: 0 to 9; higher goes first. request_id: a call with the same one gives the
+        same job; None: a new job. Raises PermissionDenied for a URL outside those that the cluster allows,
+        FailedPrecondition while another job works on the collection.
+        """
+        plan = collection_plans.import_images(self.name, url, priority=priority, request_id=request_id)
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_imported)
+
+    def index(
+        self,
+        *,
+        model: str,
+        layers: str | Iterable[str] = (),
+        embedding_layer: str | None = None,
+        patches_per_channel: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[CollectionIndex]:
+        """Begin to run all images through a model once; the job goes on by itself.
+
+        Classes, feature vectors and the strongest activations are kept. Where there is such an index already, only new
+        images are run. layers: those whose activations are kept, for find_patches(), at most 64. embedding_layer: the
+        layer of the feature vectors, the mean over its places where it has a grid; None: what the classifier is given.
+        patches_per_channel: how many activations are kept for each channel, 1 to 256; None: 32. The others are those of
+        import_images. Raises FailedPrecondition for a collection without images, and while another job works on it.
+        """
+        plan = collection_plans.index(
+            self.name, model=model, layers=layers, embedding_layer=embedding_layer,
+            patches_per_channel=patches_per_channel, priority=priority, request_id=request_id,
+        )  # fmt: skip
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_indexed)
+
+    def project(
+        self,
+        *,
+        index: str | CollectionIndex | None = None,
+        method: str = "tsne",
+        perplexity: float | None = None,
+        metric: str | None = None,
+        seed: int | None = None,
+        onto: str | Named | CollectionMap | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[CollectionMap]:
+        """Begin to lay the images of an index out on a map, similar ones near each other; the job goes on by itself.
+
+        index: whose feature vectors are laid out; None: the newest. method: tsne, or pca, the two main axes. Of tsne:
+        perplexity: how many neighbours count, 1 to a third of the images less one; metric: euclidean or cosine; onto: a
+        map of this index, or the job that made it, by its name too: its points keep their places, and images that came
+        since are placed among them. seed: of all that is random. The others are those of import_images. None leaves the
+        server's default. Raises FailedPrecondition for a collection without an index.
+        """
+        plan = collection_plans.project(
+            self.name, index=index, method=method, perplexity=perplexity, metric=metric, seed=seed, onto=onto,
+            priority=priority, request_id=request_id,
+        )  # fmt: skip
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_map)
+
+    def find_patches(
+        self,
+        layer: str,
+        channel: int,
+        *,
+        k: int | None = None,
+        model: str | None = None,
+        several_per_image: bool = False,
+        crops: bool = True,
+        timeout: float | None = None,
+    ) -> Patches:
+        """The patches of the images to which a channel answers most.
+
+        layer: one that the index has. k: how many, at most what the index keeps for a channel; None: 9, or fewer where
+        that is fewer. model: None where all indexes of the collection are of one model. several_per_image: also several
+        patches of one image, not only its strongest. crops: also fetch the patches as pictures. Raises InvalidArgument
+        (field `model`) where a model must be named, FailedPrecondition where no index has the layer, or where other
+        weights made it.
+        """
+        plan = search_plans.find_patches(
+            self.name, model=model, layer=layer, channel=channel, k=k, several_per_image=several_per_image, crops=crops
+        )
+        return self._ask(plan, model, timeout)
+
+    def find_neighbors(
+        self,
+        image: Picture | int,
+        *,
+        k: int = 5,
+        space: str = "features",
+        metric: str = "l2",
+        embedding_layer: str | None = None,
+        model: str | None = None,
+        thumbnails: bool = True,
+        timeout: float | None = None,
+    ) -> Neighbors:
+        """The images that are nearest to a picture, or to an image of the collection, which is not its own neighbour.
+
+        image: a picture, or the number of an image. k: how many, 1 to 1000. space: features, by feature vectors;
+        pixels, of pictures scaled to 32 x 32, by l2 only. metric: l2; cosine, 1 less the cosine of the angle;
+        inner_product, the largest first. embedding_layer: the layer of the feature vectors, one that an index has;
+        None: that of the newest index. thumbnails: also fetch a small picture of each. model and errors are those of
+        find_patches.
+        """
+        plan = search_plans.find_neighbors(
+            self.name, search_plans.to_query(image), model=model, k=k, space=space, metric=metric,
+            embedding_layer=embedding_layer, thumbnails=thumbnails,
+        )  # fmt: skip
+        return self._ask(plan, model, timeout)
+
+    def compare_neighbors(
+        self,
+        image: Picture | int,
+        *,
+        k: int = 5,
+        metric: str = "l2",
+        embedding_layer: str | None = None,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> NeighborComparison:
+        """What is near to a picture for a network, beside what is near pixel by pixel.
+
+        metric: of feature vectors; pixels are compared by l2. timeout: seconds for each of several calls. The
+        others are those of find_neighbors.
+        """
+        query, features, pixels = search_plans.compare_neighbors(
+            self.name, image, model=model, k=k, metric=metric, embedding_layer=embedding_layer
+        )
+        near = self._ask(features, model, timeout)
+        beside = self._ask(pixels, model, timeout)
+        if isinstance(query, int):
+            return NeighborComparison(self.image(query, timeout=timeout), near, beside)
+        return NeighborComparison(search_plans.to_query_picture(query), near, beside)
+
+    def _ask(self, plan: Plan[T], model: str | None, timeout: float | None) -> T:
+        if model is None:
+            plan = collection_plans.of_only_model(plan, self.refresh(timeout=timeout).info)
+        return self._caller.run(plan, timeout)
+
+    def _pages(self, pages: collection_plans.ImagePages, timeout: float | None) -> Iterator[CollectionImage]:
+        while not pages.over:
+            yield from self._caller.run(pages.plan(), timeout)
