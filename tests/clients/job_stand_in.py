@@ -162,6 +162,11 @@ class JobStandIn(
             record.files["perturbation.png"] = png(Image.new("RGB", (WIDTH, HEIGHT), "gray"))
         record.files |= {".".join(key.rsplit("_", 1)): data for key, data in more.items()}
         record.response = self._response(name, record)
+        self.leave(name)
+
+    def leave(self, name: str) -> None:
+        """Succeed with the response and the files that the record has."""
+        record = self.records[name]
         record.job.artifacts.extend(
             Artifact(
                 name=f"{name}/artifacts/{file}", media_type="application/octet-stream", size_bytes=len(data),
@@ -343,7 +348,7 @@ class JobStandIn(
             if len(self.records) >= self.room:
                 refuse(context, code_pb2.RESOURCE_EXHAUSTED, "too many jobs wait", "TOO_MANY_JOBS", "")
             priority = request.options.priority if request.options.HasField("priority") else 5
-            name = self._add(kind, request.model.removeprefix("models/"), priority, record)
+            name = self._add(kind, getattr(request, "model", "").removeprefix("models/"), priority, record)
             self._calls[request.options.request_id] = name
             if self.work is not None:
                 threading.Thread(target=self.work, args=(name,), daemon=True).start()
@@ -354,7 +359,7 @@ class JobStandIn(
 
     def _add(self, kind: str, model: str, priority: int, record: Record) -> str:
         name = f"jobs/{len(self.records) + 1:04}"
-        record.job = Job(name=name, kind=kind, model=f"models/{model}", priority=priority)
+        record.job = Job(name=name, kind=kind, model=f"models/{model}" if model else "", priority=priority)
         record.job.create_time.GetCurrentTime()
         self.records[name] = record
         self._change(name, "queued")
@@ -409,11 +414,14 @@ class JobServer:
     def start(self) -> None:
         self._pool = ThreadPoolExecutor(16)
         self._server = grpc.server(self._pool)
-        synthesis_service_pb2_grpc.add_SynthesisServiceServicer_to_server(self.jobs, self._server)
-        job_service_pb2_grpc.add_JobServiceServicer_to_server(self.jobs, self._server)
-        operations_pb2_grpc.add_OperationsServicer_to_server(self.jobs, self._server)
+        self.add_services(self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port(self.address)}"
         self._server.start()
+
+    def add_services(self, server: grpc.Server) -> None:
+        synthesis_service_pb2_grpc.add_SynthesisServiceServicer_to_server(self.jobs, server)
+        job_service_pb2_grpc.add_JobServiceServicer_to_server(self.jobs, server)
+        operations_pb2_grpc.add_OperationsServicer_to_server(self.jobs, server)
 
     def stop(self) -> None:
         """At once: what is under way is lost. Harmless when called twice."""

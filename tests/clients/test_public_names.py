@@ -7,27 +7,45 @@ import pytest
 from convscope import client
 
 PUBLIC = [
+    "Activation",
+    "Activations",
     "Adversarial",
     "Artifact",
     "AsyncClient",
+    "AsyncCollection",
+    "AsyncCollectionJob",
     "AsyncJob",
     "Attribution",
+    "BrokenFile",
     "Cancelled",
     "Classes",
     "Classification",
     "Client",
     "ClientError",
+    "Collection",
+    "CollectionImage",
+    "CollectionIndex",
+    "CollectionInfo",
+    "CollectionJob",
+    "CollectionMap",
     "Comparison",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FailureAnalysis",
+    "Filters",
+    "Imported",
     "InvalidArgument",
     "Job",
     "JobInfo",
     "Layer",
     "MadePicture",
     "Model",
+    "Neighbor",
+    "NeighborComparison",
+    "Neighbors",
     "NotFound",
+    "Patch",
+    "Patches",
     "PermissionDenied",
     "Prediction",
     "Preprocessed",
@@ -44,6 +62,7 @@ PUBLIC = [
     "Tls",
     "Unavailable",
     "Unit",
+    "Uploaded",
     "Variant",
 ]
 
@@ -60,7 +79,9 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
     assert not first_line.startswith(f"{name}("), f"{name} has only the docstring that dataclass writes"
 
 
-@pytest.mark.parametrize(("cls", "count"), [(client.Client, 21), (client.Job, 7)])
+@pytest.mark.parametrize(
+    ("cls", "count"), [(client.Client, 28), (client.Job, 8), (client.Collection, 11), (client.CollectionJob, 8)]
+)
 def test_every_method_says_what_it_is_for(cls: type, count: int) -> None:
     methods = [name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")]
     assert len(methods) == count

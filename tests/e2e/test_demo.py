@@ -14,6 +14,8 @@ from tests.e2e.trail import PROC, Trail
 
 # By the two long jobs.
 MADE = ("flamingo.class.png", "china.dream.png")
+# What the network has learned.
+INSPECTED = ("filters.png", "activations.png", "patches.png", "neighbors.png", "map.png")
 CONVSCOPE = Path(sys.executable).with_name("convscope")
 
 
@@ -56,7 +58,7 @@ def test_it_says_where_the_pictures_are(demo: subprocess.CompletedProcess[str], 
 def test_it_explains_at_least_three_photographs_with_every_method(out: Path) -> None:
     assert len(photographs()) >= 3
     expected = {f"{photograph.stem}.{method}.png" for photograph in photographs() for method in METHODS}
-    assert {path.name for path in out.iterdir()} == expected | {"contact_sheet.png", *MADE}
+    assert {path.name for path in out.iterdir()} == expected | {"contact_sheet.png", *MADE, *INSPECTED}
 
 
 @pytest.mark.parametrize("photograph", photographs(), ids=lambda path: path.stem)

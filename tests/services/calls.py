@@ -12,11 +12,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
+from convscope.v1.inspection_service_pb2_grpc import InspectionServiceStub
 from convscope.v1.model_service_pb2_grpc import ModelServiceStub
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICES = ("convscope.v1.AttributionService", "convscope.v1.ModelService")
+SERVICES = ("convscope.v1.AttributionService", "convscope.v1.InspectionService", "convscope.v1.ModelService")
 SECONDS = 60.0
 """Deadline of a call that is no test of deadlines."""
 
@@ -32,6 +33,12 @@ class Stubs:
         self.compare = attribution.Compare
         self.analyze_failure = attribution.AnalyzeFailure
         self.classify = attribution.Classify
+        inspection = InspectionServiceStub(channel)
+        self.get_filters = inspection.GetFilters
+        self.get_activations = inspection.GetActivations
+        self.embed = inspection.Embed
+        self.find_patches = inspection.FindPatches
+        self.find_neighbors = inspection.FindNeighbors
         self.list_models = models.ListModels
         self.get_model = models.GetModel
         self.load_model = models.LoadModel

@@ -3,12 +3,13 @@
 import pytest
 from typer.main import get_command
 
-from convscope.client import AsyncClient, Client, job_plans
+from convscope.client import AsyncClient, AsyncCollection, Client, Collection, job_plans
 from convscope.client.cli.app import app
-from convscope.services.common.jobs.kinds import KINDS
+from convscope.services.common.jobs.kinds import KINDS, SYNTHESIS_KINDS
 from convscope.services.jobs.responses import RESPONSES
+from convscope.v1 import collection_service_pb2
 from convscope.v1.synthesis_service_pb2 import DESCRIPTOR
-from convscope.workers.work import WORK
+from convscope.workers.kinds import WORK
 
 # The command is what people say.
 COMMANDS = {"deep_dream": "dream", "invert_features": "invert", "create_adversarial": "adversarial"}
@@ -22,7 +23,7 @@ def test_every_table_has_every_kind() -> None:
         assert set(table) == set(KINDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SYNTHESIS_KINDS)
 def test_the_call_has_its_name_everywhere(kind: str) -> None:
     name = "".join(part.capitalize() for part in kind.split("_"))
     rpc = DESCRIPTOR.services_by_name["SynthesisService"].methods_by_name[name]
@@ -36,5 +37,23 @@ def test_the_call_has_its_name_everywhere(kind: str) -> None:
 
 def test_there_is_no_rpc_without_a_kind_but_the_quick_ones() -> None:
     rpcs = {method.name for method in DESCRIPTOR.services_by_name["SynthesisService"].methods}
-    assert rpcs - QUICK_RPCS == {"".join(part.capitalize() for part in kind.split("_")) for kind in KINDS}
+    assert rpcs - QUICK_RPCS == {"".join(part.capitalize() for part in kind.split("_")) for kind in SYNTHESIS_KINDS}
     assert rpcs >= QUICK_RPCS
+
+
+# Where the object is a collection, the call is a method of that.
+COLLECTION_CALLS = {"import_images": "import_images", "index_collection": "index", "project_collection": "project"}
+COLLECTION_COMMANDS = {"import_images": "import", "index_collection": "index", "project_collection": "map"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(SYNTHESIS_KINDS)))
+def test_the_call_on_a_collection_has_its_name_everywhere(kind: str) -> None:
+    name = "".join(part.capitalize() for part in kind.split("_"))
+    contract = collection_service_pb2.DESCRIPTOR
+    rpc = contract.services_by_name["CollectionService"].methods_by_name[name]
+    assert rpc.input_type.name == f"{name}Request"
+    assert f"{name}Response" in contract.message_types_by_name
+    assert callable(getattr(Collection, COLLECTION_CALLS[kind]))
+    assert callable(getattr(AsyncCollection, COLLECTION_CALLS[kind]))
+    commands = getattr(get_command(app), "commands", {})
+    assert COLLECTION_COMMANDS[kind] in commands["collection"].commands

@@ -21,6 +21,7 @@ from convscope.services.common.jobs.events import Event, StateChange, events_aft
 from convscope.services.common.jobs.job import Job, Progress, State
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.jobs.records import JobRecords
+from convscope.v1.collection_service_pb2_grpc import CollectionServiceStub
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest
 from convscope.v1.job_service_pb2_grpc import JobServiceStub
 from convscope.v1.synthesis_service_pb2_grpc import SynthesisServiceStub
@@ -32,7 +33,7 @@ SECONDS = 60.0
 TEAM = Path(__file__).parent / "team"
 SIZE = 32
 LEASE_SECONDS, CHECKPOINT_SECONDS = 1.5, 0.2
-NETWORKS = ("small", "slow", "crashing", "hungry")
+NETWORKS = ("small", "slow", "steady", "crashing", "hungry")
 ENTRY = """
 [[models]]
 name = "{name}"
@@ -86,6 +87,7 @@ class JobsCluster:
         self.client = Client.connect(f"127.0.0.1:{self.port}")
         self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
         self._synthesis = SynthesisServiceStub(self._channel)
+        self.collections = CollectionServiceStub(self._channel)
         self._operations = OperationsStub(self._channel)
         self._jobs = JobServiceStub(self._channel)
         self.workers: list[WorkerProcess] = []
@@ -140,6 +142,12 @@ class JobsCluster:
         """An artifact by its resource name."""
         pieces = self._jobs.DownloadArtifact(DownloadArtifactRequest(name=name), timeout=SECONDS)
         return b"".join(piece.data for piece in pieces)
+
+    def passes(self) -> list[tuple[int, int]]:
+        """Of the network `steady` so far: the process, and how many pictures."""
+        path = self.folder / "passes"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(int(process), int(count)) for process, count in map(str.split, lines)]
 
     def job(self, id: str) -> Job:
         found = self.records.find(id)
@@ -197,6 +205,7 @@ def jobs_cluster(folder: Path) -> Iterator[JobsCluster]:
     """Nothing of it outlives the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(TEAM), prepend=os.pathsep)
+        patch.setenv("STEADY_PASSES", str(folder / "passes"))
         cluster = JobsCluster(folder)
         try:
             yield cluster

@@ -58,7 +58,15 @@ def run(valkey: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert lease is not None
             artifacts = Artifacts((tmp_path / "artifacts").as_uri())
             settings = WorkerSettings(redis_url=valkey.connection_url)
-            JobRun(lease, records=records, artifacts=artifacts, models=models, leaving=Flag(), settings=settings)()
+            JobRun(
+                lease,
+                records=records,
+                artifacts=artifacts,
+                store=client,
+                models=models,
+                leaving=Flag(),
+                settings=settings,
+            )()
             job = records.find("a1")
             assert job is not None
             return job

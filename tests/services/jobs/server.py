@@ -34,6 +34,7 @@ from convscope.services.common.jobs.kinds import (
     VISUALIZE_CLASS,
 )
 from convscope.services.common.jobs.records import JobRecords
+from convscope.v1.collection_service_pb2_grpc import CollectionServiceStub
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import ListJobsRequest
 from convscope.v1.job_service_pb2_grpc import JobServiceStub
@@ -72,6 +73,17 @@ class JobStubs:
         self.invert_features = synthesis.InvertFeatures
         self.create_adversarial = synthesis.CreateAdversarial
         self.list_recipes = synthesis.ListRecipes
+        collections = CollectionServiceStub(channel)
+        self.create_collection = collections.CreateCollection
+        self.get_collection = collections.GetCollection
+        self.list_collections = collections.ListCollections
+        self.delete_collection = collections.DeleteCollection
+        self.upload_images = collections.UploadImages
+        self.list_images = collections.ListImages
+        self.get_image = collections.GetImage
+        self.import_images = collections.ImportImages
+        self.index_collection = collections.IndexCollection
+        self.project_collection = collections.ProjectCollection
         self.list_jobs = jobs.ListJobs
         self.watch_job = jobs.WatchJob
         self.download_artifact = jobs.DownloadArtifact

