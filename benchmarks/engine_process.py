@@ -3,7 +3,7 @@ core from the server that is measured next.
 
     python -m benchmarks.engine_process plain|tuned BATCH SECONDS      prints the median time of a batch, seconds
 
-tuned: the process is told before what the server is told (services/attribution/tuning.py).
+tuned: the process is told before what the server is told (services/common/tuning.py).
 """
 
 import statistics
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from convscope.services.attribution.tuning import tune_process
+from convscope.services.common.tuning import tune_process
 
 
 def batch_seconds(kind: str, batch: int, seconds: float = 2.0) -> float:

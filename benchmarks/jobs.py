@@ -105,7 +105,15 @@ def _overhead(redis_url: str) -> str:
             lease = records.claim("benchmark", "me", settings.lease_seconds)
             assert lease is not None
             lease = replace(lease, kind=VISUALIZE_CLASS)
-            JobRun(lease, records=records, artifacts=artifacts, models=models, leaving=Flag(), settings=settings)()
+            JobRun(
+                lease,
+                records=records,
+                artifacts=artifacts,
+                store=store,
+                models=models,
+                leaving=Flag(),
+                settings=settings,
+            )()
             steps = [event.time for event in events_after(store, new.id, 0) if isinstance(event.what, Step)]
             return steps[-1] - steps[0]
 

@@ -15,6 +15,7 @@ from convscope.engine.models.model import Model
 from convscope.engine.synthesis.class_visualization import class_visualization
 from convscope.engine.synthesis.parameters import SynthesisParameters
 from convscope.engine.synthesis.recipes import RECIPES, Recipe
+from convscope.services.common.tuning import tune_process
 
 NETWORKS = ("efficientnet_lite0", "resnet18", "resnet50", "vgg16")
 STEPS, BATCH, ROUNDS = 32, 8, 3
@@ -24,6 +25,7 @@ Plain = Callable[[nn.Module, Model, SynthesisParameters], None]
 
 
 def run() -> None:
+    tune_process()  # as workers are, for either side
     torch.set_num_threads(THREADS)
     columns = (
         "recipe",

@@ -1,8 +1,9 @@
-"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks]: make the pictures of the documentation
-with a local cluster; all where none is named."""
+"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection]: make the pictures of the
+documentation with a local cluster; all where none is named."""
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,12 +11,16 @@ from PIL import Image
 
 from convscope.client import Client, Unit
 from convscope.client.cli.demo import MODEL, local_cluster, photographs
+from convscope.client.cli.demo_collection import make_collection
 from convscope.client.errors import FailedPrecondition
 from convscope.client.methods import METHODS
+from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
 
 IMAGES = Path(__file__).parent / "images"
-METHOD_WIDTH, SHEET_WIDTH = 240, 1200
+METHOD_WIDTH, MAP_WIDTH, SHEET_WIDTH = 240, 800, 1200
 CLASS = "flamingo"
+# A layer, and channels of it whose patches are shown.
+PATCHES = ("blocks.6", (3, 11, 20, 31, 44))
 UNITS = [Unit("blocks.0", 5), Unit("blocks.3", 3), Unit("blocks.6", 7), Unit("blocks.10", 3), Unit("blocks.14", 11)]
 
 
@@ -53,6 +58,23 @@ def attacks(client: Client, server: str) -> None:
     _keep(job.result().contact_sheet(), "synthesis/fooling", SHEET_WIDTH)
 
 
+def inspection(client: Client, server: str) -> None:
+    strongest = client.activations(_photograph("chelsea"), model=MODEL, layers="blocks.2", order="maximum", limit=24)
+    _keep(strongest[0].grid(), "inspection/activations", SHEET_WIDTH)
+    with tempfile.TemporaryDirectory() as folder:
+        collection = make_collection(
+            client, photographs(), Path(folder), model=MODEL, layers=[PATCHES[0]], seconds=600, each=100
+        )
+    layer, channels = PATCHES
+    rows = [
+        [Tile(patch.crop, f"{patch.activation:.3g}") for patch in collection.find_patches(layer, channel) if patch.crop]
+        for channel in channels
+    ]
+    _keep(contact_sheet(rows, cell=(112, 112)), "inspection/patches", SHEET_WIDTH)
+    _keep(collection.compare_neighbors(_photograph("coffee")).sheet(), "inspection/neighbors", SHEET_WIDTH)
+    _keep(collection.project().result().picture, "inspection/map", MAP_WIDTH)
+
+
 def _photograph(stem: str) -> Path:
     return next(path for path in photographs() if path.stem == stem)
 
@@ -69,11 +91,13 @@ PICTURES: Mapping[str, Callable[[Client, str], None]] = {
     "channels": channels,
     "inversion": inversion,
     "attacks": attacks,
+    "inspection": inspection,
 }
 
 
 def make(names: list[str]) -> None:
-    (IMAGES / "synthesis").mkdir(exist_ok=True)
+    for folder in ("synthesis", "inspection"):
+        (IMAGES / folder).mkdir(exist_ok=True)
     with local_cluster() as cluster, Client.connect(cluster["server"], timeout=600) as client:
         for name in names or PICTURES:
             PICTURES[name](client, cluster["server"])
