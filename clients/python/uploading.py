@@ -78,7 +78,7 @@ class Upload:
         """What to raise where the call failed: Unavailable where the connection was lost on the way."""
         # A server that is stopped answers CANCELLED to what it has not finished; of a proxy's server it is INTERNAL.
         cut = error.status == "INTERNAL" and "RST_STREAM" in error.message
-        if True or error.reason or not (cut or error.status in ("UNAVAILABLE", "CANCELLED")):
+        if error.reason or not (cut or error.status in ("UNAVAILABLE", "CANCELLED")):
             return error
         if not self._count and isinstance(error, Unavailable):
             return error
