@@ -44,8 +44,11 @@ class Plan:
         self.layers: tuple[str, ...] = tuple(spec["layers"])
         self.embedding_layer: str = spec["embedding_layer"]
         self.k: int = spec["patches_per_channel"]
+        self.neurons: bool = spec["neurons"]
         self._check()
-        self.scan = Scan(self.model, layers=self.layers, embedding_layer=self.embedding_layer, k=self.k)
+        self.scan = Scan(
+            self.model, layers=self.layers, embedding_layer=self.embedding_layer, k=self.k, neurons=self.neurons
+        )
         self.id = self._identity()
         self.folder = f"{folder_of(self.collection.id)}/indexes/{self.id}"
         self.before = next((one for one in self.collection.indexes if one.id == self.id), None)
@@ -80,6 +83,7 @@ class Plan:
             layers=self.layers,
             patches_per_channel=self.k,
             image_count=self.count,
+            neurons=self.neurons,
         )
 
     def _check(self) -> None:
@@ -100,7 +104,7 @@ class Plan:
         """Digest of all on which what is found in an image depends."""
         what = [
             self.model.name, self.model.weights_digest, self.model.preprocessing.model_dump(mode="json"),
-            self.layers, self.embedding_layer, self.k,
+            self.layers, self.embedding_layer, self.k, self.neurons,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -205,6 +209,7 @@ class IndexWork(Work):
             size=size,
             folder=folder,
             updated=time.time(),
+            neurons=plan.neurons,
         )
         try:
             before_it = plan.records.put_index(plan.collection.id, record)

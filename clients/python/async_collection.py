@@ -71,13 +71,14 @@ class AsyncCollection(Described):
         layers: str | Iterable[str] = (),
         embedding_layer: str | None = None,
         patches_per_channel: int | None = None,
+        neurons: bool = False,
         priority: int | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> AsyncCollectionJob[CollectionIndex]:
         plan = collection_plans.index(
             self.name, model=model, layers=layers, embedding_layer=embedding_layer,
-            patches_per_channel=patches_per_channel, priority=priority, request_id=request_id,
+            patches_per_channel=patches_per_channel, neurons=neurons, priority=priority, request_id=request_id,
         )  # fmt: skip
         return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_indexed)
 
@@ -105,6 +106,7 @@ class AsyncCollection(Described):
         layer: str,
         channel: int,
         *,
+        place: tuple[int, int] | None = None,
         k: int | None = None,
         model: str | None = None,
         several_per_image: bool = False,
@@ -112,7 +114,14 @@ class AsyncCollection(Described):
         timeout: float | None = None,
     ) -> Patches:
         plan = search_plans.find_patches(
-            self.name, model=model, layer=layer, channel=channel, k=k, several_per_image=several_per_image, crops=crops
+            self.name,
+            model=model,
+            layer=layer,
+            channel=channel,
+            place=place,
+            k=k,
+            several_per_image=several_per_image,
+            crops=crops,
         )
         return await self._ask(plan, model, timeout)
 

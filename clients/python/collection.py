@@ -98,6 +98,7 @@ class Collection(Described):
         layers: str | Iterable[str] = (),
         embedding_layer: str | None = None,
         patches_per_channel: int | None = None,
+        neurons: bool = False,
         priority: int | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -107,12 +108,13 @@ class Collection(Described):
         Classes, feature vectors and the strongest activations are kept. Where there is such an index already, only new
         images are run. layers: those whose activations are kept, for find_patches(), at most 64. embedding_layer: the
         layer of the feature vectors, the mean over its places where it has a grid; None: what the classifier is given.
-        patches_per_channel: how many activations are kept for each channel, 1 to 256; None: 32. The others are those of
-        import_images. Raises FailedPrecondition for a collection without images, and while another job works on it.
+        patches_per_channel: how many activations are kept for each channel, 1 to 256; None: 32. neurons: also keep the
+        images that each neuron, a channel at one place, answers most to. The others are those of import_images. Raises
+        FailedPrecondition for a collection without images, and while another job works on it.
         """
         plan = collection_plans.index(
             self.name, model=model, layers=layers, embedding_layer=embedding_layer,
-            patches_per_channel=patches_per_channel, priority=priority, request_id=request_id,
+            patches_per_channel=patches_per_channel, neurons=neurons, priority=priority, request_id=request_id,
         )  # fmt: skip
         return CollectionJob(self._caller, self._caller.run(plan, timeout), to_indexed)
 
@@ -148,6 +150,7 @@ class Collection(Described):
         layer: str,
         channel: int,
         *,
+        place: tuple[int, int] | None = None,
         k: int | None = None,
         model: str | None = None,
         several_per_image: bool = False,
@@ -156,14 +159,22 @@ class Collection(Described):
     ) -> Patches:
         """The patches of the images to which a channel answers most.
 
-        layer: one that the index has. k: how many, at most what the index keeps for a channel; None: 9, or fewer where
-        that is fewer. model: None where all indexes of the collection are of one model. several_per_image: also several
-        patches of one image, not only its strongest. crops: also fetch the patches as pictures. Raises InvalidArgument
-        (field `model`) where a model must be named, FailedPrecondition where no index has the layer, or where other
-        weights made it.
+        layer: one that the index has. place: (row, column) in the layer's grid of a neuron, for an index that was made
+        with neurons; None: the channel, wherever it answers. k: how many, at most what the index keeps for a channel;
+        None: 9, or fewer where that is fewer. model: None where all indexes of the collection are of one model.
+        several_per_image: also several patches of one image, not only its strongest. crops: also fetch the patches as
+        pictures. Raises InvalidArgument (field `model`) where a model must be named, FailedPrecondition where no index
+        has the layer, or where other weights made it.
         """
         plan = search_plans.find_patches(
-            self.name, model=model, layer=layer, channel=channel, k=k, several_per_image=several_per_image, crops=crops
+            self.name,
+            model=model,
+            layer=layer,
+            channel=channel,
+            place=place,
+            k=k,
+            several_per_image=several_per_image,
+            crops=crops,
         )
         return self._ask(plan, model, timeout)
 

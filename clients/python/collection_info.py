@@ -40,6 +40,8 @@ class CollectionIndex:
     """Bytes."""
     updated: datetime | None
     """When it was made or last added to, in UTC."""
+    neurons: bool = False
+    """Whether the strongest images of each neuron are kept too."""
     indexed_count: int | None = field(default=None, compare=False)
     """Images that the job ran whose result this is; the others were in it before. None elsewhere."""
 

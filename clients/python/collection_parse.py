@@ -57,6 +57,7 @@ def to_index(message: messages.CollectionIndex) -> CollectionIndex:
         embedding_length=message.embedding_length,
         layers=tuple(message.layers),
         patches_per_channel=message.patches_per_channel,
+        neurons=message.neurons,
         image_count=message.image_count,
         size=message.size_bytes,
         updated=_time(message, "update_time"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
-from convscope.client.arguments import check_choice, check_finite, check_integer, check_text, listed
+from convscope.client.arguments import check_choice, check_finite, check_integer, check_text, check_truth, listed
 from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo
 from convscope.client.collection_map import CollectionMap
 from convscope.client.collection_parse import to_collection_image, to_collection_info
@@ -121,6 +121,7 @@ def index(
     layers: str | Iterable[str],
     embedding_layer: str | None,
     patches_per_channel: int | None,
+    neurons: bool,
     priority: int | None,
     request_id: str | None,
 ) -> Plan[str]:
@@ -133,6 +134,7 @@ def index(
         layers=[check_text(f"layers[{place}]", name, "UNKNOWN_LAYER") for place, name in enumerate(names)],
         embedding_layer=None if embedding is None else check_text("embedding_layer", embedding, "UNKNOWN_LAYER"),
         patches_per_channel=None if patches is None else check_integer("patches_per_channel", patches),
+        neurons=check_truth("neurons", neurons),
         options=to_options(priority, request_id),
     )
     return Plan(lambda stubs: stubs.collections.IndexCollection, request, job_of)

@@ -11,6 +11,7 @@ from convscope.client.neighbors import Neighbor, Neighbors
 from convscope.client.parse import to_prediction, to_region
 from convscope.client.patches import Patch, Patches
 from convscope.client.plans import Plan, resource
+from convscope.client.targets import to_place
 from convscope.v1 import inspection_service_pb2 as messages
 from convscope.v1.image_pb2 import Image
 from convscope.v1.inspection_service_pb2 import (
@@ -34,11 +35,13 @@ def find_patches(
     model: str | None,
     layer: str,
     channel: int,
+    place: tuple[int, int] | None,
     k: int | None,
     several_per_image: bool,
     crops: bool,
 ) -> Plan[Patches]:
     """model: None where it is still to be found out. Raises InvalidArgument."""
+    row, column = (None, None) if place is None else to_place(place)
     request = FindPatchesRequest(
         collection=collection,
         model=None if model is None else resource(model),
@@ -47,6 +50,8 @@ def find_patches(
         k=None if k is None else check_integer("k", k),
         several_per_image=check_truth("several_per_image", several_per_image),
         crops=check_truth("crops", crops),
+        row=row,
+        column=column,
     )
 
     def parse(response: FindPatchesResponse) -> Patches:

@@ -106,13 +106,18 @@ def _from_unit(unit: Unit, field: str) -> UnitMessage:
     layer = check_text(f"{field}.layer", unit.layer, "UNKNOWN_LAYER")
     message = UnitMessage(layer=layer, channel=check_integer(f"{field}.channel", unit.channel))
     if unit.place is not None:
-        try:
-            row, column = unit.place
-        except (TypeError, ValueError):
-            text = f"the place of a unit must be a row and a column, not {unit.place!r}"
-            raise InvalidArgument(text, field=f"{field}.row", reason="OUT_OF_RANGE") from None
-        message.row, message.column = check_integer(f"{field}.row", row), check_integer(f"{field}.column", column)
+        message.row, message.column = to_place(unit.place, f"{field}.")
     return message
+
+
+def to_place(place: tuple[int, int], path: str = "") -> tuple[int, int]:
+    """Row and column of a neuron. path: of the message that has them, with its dot. Raises InvalidArgument."""
+    try:
+        row, column = place
+    except (TypeError, ValueError):
+        text = f"the place of a unit must be a row and a column, not {place!r}"
+        raise InvalidArgument(text, field=f"{path}row", reason="OUT_OF_RANGE") from None
+    return check_integer(f"{path}row", row), check_integer(f"{path}column", column)
 
 
 def _to_references(names: list[ClassName], field: str) -> list[ClassReference]:

@@ -25,7 +25,6 @@ from convscope.engine.errors import UnknownName
 from convscope.engine.inspection.neighbours import EXACT_BELOW, Metric, Neighbours, write_index
 from convscope.engine.inspection.receptive_field import ReceptiveField
 from convscope.engine.inspection.scan import Findings, Patches
-from convscope.engine.inspection.strongest import Strongest
 from convscope.engine.inspection.thumbnails import PIXELS
 
 METRICS: tuple[Metric, ...] = ("l2", "cosine")
@@ -47,6 +46,8 @@ class Manifest:
     layers: tuple[str, ...]
     patches_per_channel: int
     image_count: int
+    neurons: bool = False
+    """Whether the strongest images of every neuron are kept."""
     format: int = 1
 
     def to_json(self) -> bytes:
@@ -216,15 +217,8 @@ def _new(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
 def _layer_arrays(patches: Patches, field: ReceptiveField) -> dict[str, NDArray[Any]]:
     unknown = np.frombuffer(field.unknown.encode(), np.uint8)
     arrays: dict[str, NDArray[Any]] = {"boxes": field.boxes, "unknown": unknown}
-    for kind in ("one", "any"):
-        strongest = getattr(patches, kind)
-        for name in ("values", "images", "places"):
-            arrays[f"{kind}.{name}"] = np.ascontiguousarray(getattr(strongest, name))
-    return arrays
+    return arrays | patches.arrays()
 
 
 def _layer_from(arrays: dict[str, NDArray[Any]]) -> tuple[Patches, ReceptiveField]:
-    one, any_ = (
-        Strongest(*(arrays[f"{kind}.{name}"] for name in ("values", "images", "places"))) for kind in ("one", "any")
-    )
-    return Patches(one, any_), ReceptiveField(arrays["boxes"], arrays["unknown"].tobytes().decode())
+    return Patches.from_arrays(arrays), ReceptiveField(arrays["boxes"], arrays["unknown"].tobytes().decode())

@@ -30,10 +30,37 @@ class Patches:
     """At most one place of each image."""
     any: Strongest
     """Any places."""
+    neurons: Strongest | None = None
+    """Of every channel at every place, [channels * height * width, at most k]; None where they were not asked for."""
+
+    @property
+    def kinds(self) -> dict[str, Strongest]:
+        """Those that there are, by their names."""
+        found = {"one": self.one, "any": self.any}
+        return found if self.neurons is None else {**found, "neurons": self.neurons}
 
     def with_others(self, others: "Patches", k: int) -> "Patches":
         """The k largest of these and those; images have different numbers."""
-        return Patches(self.one.with_others(others.one, k), self.any.with_others(others.any, k))
+        return Patches(**{kind: found.with_others(others.kinds[kind], k) for kind, found in self.kinds.items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All numbers, by names that from_arrays() knows."""
+        return {
+            f"{kind}.{name}": np.ascontiguousarray(getattr(found, name))
+            for kind, found in self.kinds.items()
+            for name in ("values", "images", "places")
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Patches":
+        """What arrays() gave."""
+        kinds = [kind for kind in ("one", "any", "neurons") if f"{kind}.values" in arrays]
+        return cls(
+            **{
+                kind: Strongest(*(arrays[f"{kind}.{name}"] for name in ("values", "images", "places")))
+                for kind in kinds
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -55,9 +82,7 @@ class Findings:
             "classes": self.classes, "probabilities": self.probabilities, "embeddings": self.embeddings
         }  # fmt: skip
         for layer, patches in self.patches.items():
-            for kind in ("one", "any"):
-                for name in ("values", "images", "places"):
-                    arrays[f"{kind}.{name}.{layer}"] = np.ascontiguousarray(getattr(getattr(patches, kind), name))
+            arrays |= {f"{name}.{layer}": array for name, array in patches.arrays().items()}
         return save(arrays)
 
     @classmethod
@@ -65,11 +90,13 @@ class Findings:
         """What to_bytes() gave."""
         arrays = load(data)
 
-        def strongest(kind: str, layer: str) -> Strongest:
-            return Strongest(*(arrays[f"{kind}.{name}.{layer}"] for name in ("values", "images", "places")))
-
         layers = [name.removeprefix("one.values.") for name in arrays if name.startswith("one.values.")]
-        patches = {layer: Patches(strongest("one", layer), strongest("any", layer)) for layer in layers}
+        patches = {
+            layer: Patches.from_arrays(
+                {name.removesuffix(f".{layer}"): array for name, array in arrays.items() if name.endswith(f".{layer}")}
+            )
+            for layer in layers
+        }
         return cls(arrays["classes"], arrays["probabilities"], arrays["embeddings"], patches)
 
     @classmethod
@@ -87,15 +114,21 @@ class Findings:
 class Scan:
     """A network, watched at some layers."""
 
-    def __init__(self, model: Model, *, layers: Sequence[str] = (), embedding_layer: str = "", k: int = 32) -> None:
-        """layers: whose strongest activations are kept. embedding_layer: whose answer is the feature vector, the mean
-        over its places where it has a grid; empty: what the classifier is given. k: activations kept for each channel.
-        Raises UnknownName; MethodUnsupported for a network that has no classifier."""
+    def __init__(
+        self, model: Model, *, layers: Sequence[str] = (), embedding_layer: str = "", k: int = 32, neurons: bool = False
+    ) -> None:
+        """layers: whose strongest activations are kept; neurons: also those of every place of a channel by itself.
+        embedding_layer: whose answer is the feature vector, the mean over its places where it has a grid; empty: what
+        the classifier is given. k: activations kept for each channel.
+
+        Raises UnknownName; MethodUnsupported for a network that has no classifier.
+        """
         self._model = model
         self._layers = [model.layers.layer(name) for name in layers]
         self._embedding = model.layers.layer(embedding_layer) if embedding_layer else None
         self._classifier = "" if embedding_layer else classifier(model)
         self._k = k
+        self._neurons = neurons
         watched = {*layers, embedding_layer} - {""}
         self._module = model.variant("float32", watched)
 
@@ -113,7 +146,9 @@ class Scan:
                 if threading.get_ident() == mine:
                     grid = _on_grid(fold_grid(output, layer))
                     found[layer.name] = Patches(
-                        Strongest.of_images(grid, first, self._k), Strongest.of_places(grid, first, self._k)
+                        Strongest.of_images(grid, first, self._k),
+                        Strongest.of_places(grid, first, self._k),
+                        Strongest.of_neurons(grid, first, self._k) if self._neurons else None,
                     )
 
             return hook

@@ -43,6 +43,14 @@ class Strongest:
         return cls._largest(values, places, images, first, k)
 
     @classmethod
+    def of_neurons(cls, activation: Tensor, first: int, k: int) -> Self:
+        """Every place of every channel by itself: [channels * height * width, at most k], row by row."""
+        values = _finite(activation).flatten(1).T
+        area = activation.shape[2] * activation.shape[3]
+        places = torch.arange(len(values), device=values.device).remainder(area)[:, None].expand_as(values)
+        return cls._largest(values, places, torch.arange(len(activation), device=values.device), first, k)
+
+    @classmethod
     def _largest(cls, values: Tensor, places: Tensor, images: Tensor, first: int, k: int) -> Self:
         """values, places: [channels, things]. images: [things]."""
         keys = _sortable(values)

@@ -14,6 +14,7 @@ from convscope.engine.imaging.decode import decode
 from convscope.engine.inspection.index import Index
 from convscope.engine.inspection.neighbours import Metric
 from convscope.engine.inspection.thumbnails import pixel_vector
+from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Preprocessing
 from convscope.services.attribution.indexes import Indexes
@@ -71,20 +72,28 @@ class Searches:
         """Raises InvalidInput, CollectionNotFound, IndexUnusable, CollectionBusy, StoreAway, ArtifactsAway."""
         layer = model.layers.layer(request.layer)
         check_range("channel", request.channel, 0, layer.channels - 1)
+        place = _check_place(request, layer)
         collection = self._indexes.collection(collection_id(request.collection, field="collection"))
         record, index = self._indexes.find(
-            collection, model, lambda one: request.layer in one.layers, f"the layer {request.layer!r}", field="layer"
+            collection,
+            model,
+            lambda one: request.layer in one.layers and (place is None or one.neurons),
+            f"the layer {request.layer!r}" + ("" if place is None else " with its neurons"),
+            field="layer" if place is None else "row",
         )
         k = request.k if request.HasField("k") else min(DEFAULT_PATCHES, record.patches_per_channel)
         check_range("k", k, 1, record.patches_per_channel)
         found, field = index.patches(request.layer)
-        strongest = found.any if request.several_per_image else found.one
-        rows = [row[request.channel, :k] for row in (strongest.values, strongest.images, strongest.places)]
+        strongest, row = found.any if request.several_per_image else found.one, request.channel
+        height, width = layer.grid or (1, 1)
+        if place is not None:
+            assert found.neurons is not None
+            strongest, row = found.neurons, (request.channel * height + place[0]) * width + place[1]
+        rows = [array[row, :k] for array in (strongest.values, strongest.images, strongest.places)]
         images = self._indexes.images(collection, rows[1].tolist())
-        width = layer.grid[1] if layer.grid else field.boxes.shape[1]
         response = FindPatchesResponse(exact=field.exact, index=record.id, image_count=record.image_count)
-        for value, number, place, image in zip(*(row.tolist() for row in rows), images, strict=True):
-            at = divmod(place, width)
+        for value, number, where, image in zip(*(row.tolist() for row in rows), images, strict=True):
+            at = divmod(where, width)
             # A layer without a grid has one place, which sees all that any of its numbers sees.
             box = field.box(at if layer.grid else None)
             patch = response.patches.add(
@@ -193,3 +202,20 @@ class Searches:
         file = BytesIO()
         seen.crop(box).save(file, "PNG", compress_level=1)
         return file.getvalue()
+
+
+def _check_place(request: FindPatchesRequest, layer: Layer) -> tuple[int, int] | None:
+    """Row and column of a neuron; None for a channel. Raises InvalidInput."""
+    if request.HasField("row") != request.HasField("column"):
+        raise InvalidInput("row and column go together", field="row", reason="INVALID_PARAMETER")
+    if not request.HasField("row"):
+        return None
+    if layer.grid is None:
+        message = f"the layer {layer.name!r} has no grid, so that its channels have no places"
+        raise InvalidInput(message, field="row", reason="LAYER_NOT_SPATIAL")
+    if request.several_per_image:
+        message = "a neuron has one place, so that an image has one patch"
+        raise InvalidInput(message, field="several_per_image", reason="CONTRADICTION")
+    check_range("row", request.row, 0, layer.grid[0] - 1)
+    check_range("column", request.column, 0, layer.grid[1] - 1)
+    return request.row, request.column

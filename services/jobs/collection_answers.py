@@ -41,6 +41,7 @@ def to_index(index: IndexRecord) -> messages.CollectionIndex:
         image_count=index.image_count,
         size_bytes=index.size,
         update_time=to_time(index.updated),
+        neurons=index.neurons,
     )
 
 

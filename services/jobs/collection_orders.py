@@ -63,6 +63,7 @@ def check_index_collection(
         "layers": list(request.layers),
         "embedding_layer": request.embedding_layer,
         "patches_per_channel": patches,
+        "neurons": request.neurons,
     }
     return make_order(INDEX_COLLECTION, request.model, request.options, spec)
 

@@ -129,6 +129,30 @@ def test_patches_are_those_of_a_slow_scan(crops: Collection, model: Model, folde
         assert np.allclose([one.activation for one in several], every.numpy(), rtol=1e-3)
 
 
+def test_a_neurons_patches_are_those_of_its_place(cluster: Addresses, crops: Collection, folder: Path) -> None:
+    with Client.connect(cluster.server, timeout=60) as client:
+        few = client.create_collection("few")
+        few.upload(sorted(folder.iterdir())[::8])
+        few.index(model=MODEL, layers="blocks.14", neurons=True, patches_per_channel=4).result(timeout=LONG)
+        assert few.refresh().indexes[0].neurons
+        maps = [
+            client.activations(few.image(number), model=MODEL, layers="blocks.14")[0].values
+            for number in range(few.image_count)
+        ]
+        answers = np.stack(maps)[:, 5, 2, 3]
+        found = few.find_patches("blocks.14", 5, place=(2, 3), k=4)
+        assert [one.place for one in found] == [(2, 3)] * 4
+        assert [one.number for one in found] == (-answers).argsort(kind="stable")[:4].tolist()
+        for place, field in (((9, 0), "row"), ((0, 9), "column"), ((-1, 0), "row")):
+            with pytest.raises(InvalidArgument) as caught:
+                few.find_patches("blocks.14", 5, place=place)
+            assert caught.value.field == field
+        with pytest.raises(FailedPrecondition) as refused:
+            crops.find_patches("blocks.2", 0, place=(0, 0))
+        assert (refused.value.reason, refused.value.field) == ("NO_INDEX", "row")
+        few.delete()
+
+
 def test_a_patch_lies_where_it_says_in_the_original(crops: Collection, folder: Path, model: Model) -> None:
     for one in crops.find_patches("blocks.2", 3):
         picture = Image.open(folder / one.file_name).convert("RGB")

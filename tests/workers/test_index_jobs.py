@@ -51,7 +51,12 @@ def collect(cluster: JobsCluster, files: list[bytes], name: str = "") -> str:
 def index(cluster: JobsCluster, collection: str) -> str:
     """Hand the job in; its id."""
     request = IndexCollectionRequest(
-        collection=collection, model="steady", layers=LAYERS, embedding_layer="features.2", patches_per_channel=5
+        collection=collection,
+        model="steady",
+        layers=LAYERS,
+        embedding_layer="features.2",
+        patches_per_channel=5,
+        neurons=True,
     )
     return str(cluster.collections.IndexCollection(request, timeout=SECONDS).name).removeprefix("jobs/")
 
@@ -127,6 +132,11 @@ def test_the_index_is_what_a_slow_scan_finds(
             assert np.allclose(patches.one.values[channel], best[order].numpy(), atol=1e-5)
             assert patches.one.images[channel].tolist() == order.tolist()
             assert patches.one.places[channel].tolist() == places[order].tolist()
+            assert patches.neurons is not None
+            area = stacked.shape[2] * stacked.shape[3]
+            place = area // 2 + 3
+            alone = stacked[:, channel].flatten(1)[:, place].argsort(descending=True, stable=True)[:5]
+            assert patches.neurons.images[channel * area + place].tolist() == alone.tolist()
             every = stacked[:, channel].flatten().sort(descending=True).values[:5]
             assert np.allclose(patches.any.values[channel], every.numpy(), atol=1e-5)
 

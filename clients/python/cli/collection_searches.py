@@ -22,6 +22,12 @@ def patches(
     name: CollectionName,
     layer: Annotated[str, typer.Option("--layer", help="A layer that the index has.")],
     channel: Annotated[int, typer.Option("--channel", min=0, help="The channel, from 0.")],
+    place: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            "--place", help="Row and column of a neuron, for an index made with --neurons.", metavar="ROW COLUMN"
+        ),
+    ] = None,
     k: Annotated[int | None, typer.Option("-k", min=1, help="How many; default: 9.")] = None,
     model: IndexedModel = None,
     several_per_image: Annotated[
@@ -36,7 +42,13 @@ def patches(
     destination = _destination(output, as_json, Path(f"{file_name(layer)}.{channel}.patches.png"))
     with connect(server, timeout) as client:
         found = client.collection(name).find_patches(
-            layer, channel, k=k, model=model, several_per_image=several_per_image, crops=destination is not None
+            layer,
+            channel,
+            place=place,
+            k=k,
+            model=model,
+            several_per_image=several_per_image,
+            crops=destination is not None,
         )
     if destination is not None:
         found.grid().save(destination)

@@ -42,6 +42,9 @@ def index(
     patches_per_channel: Annotated[
         int | None, typer.Option("--patches-per-channel", help="How many activations are kept for each channel.")
     ] = None,
+    neurons: Annotated[
+        bool, typer.Option("--neurons", help="Also keep what each neuron, a channel at one place, answers most to.")
+    ] = False,
     priority: Priority = None,
     detach: Detach = False,
     server: Server = None,
@@ -54,6 +57,7 @@ def index(
             layers=layer or (),
             embedding_layer=embedding_layer,
             patches_per_channel=patches_per_channel,
+            neurons=neurons,
             priority=priority,
         )
         _finish(client, job, detach)

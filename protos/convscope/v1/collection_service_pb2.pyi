@@ -52,7 +52,7 @@ class BrokenFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class CollectionIndex(_message.Message):
-    __slots__ = ("id", "model", "weights_digest", "embedding_layer", "embedding_length", "layers", "patches_per_channel", "image_count", "size_bytes", "update_time")
+    __slots__ = ("id", "model", "weights_digest", "embedding_layer", "embedding_length", "layers", "patches_per_channel", "image_count", "size_bytes", "update_time", "neurons")
     ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class CollectionIndex(_message.Message):
     IMAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    NEURONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     model: str
     weights_digest: str
@@ -73,7 +74,8 @@ class CollectionIndex(_message.Message):
     image_count: int
     size_bytes: int
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., model: _Optional[str] = ..., weights_digest: _Optional[str] = ..., embedding_layer: _Optional[str] = ..., embedding_length: _Optional[int] = ..., layers: _Optional[_Iterable[str]] = ..., patches_per_channel: _Optional[int] = ..., image_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    neurons: bool
+    def __init__(self, id: _Optional[str] = ..., model: _Optional[str] = ..., weights_digest: _Optional[str] = ..., embedding_layer: _Optional[str] = ..., embedding_length: _Optional[int] = ..., layers: _Optional[_Iterable[str]] = ..., patches_per_channel: _Optional[int] = ..., image_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., neurons: bool = ...) -> None: ...
 
 class CollectionImage(_message.Message):
     __slots__ = ("number", "file_name", "sha256", "width", "height", "size_bytes")
@@ -218,20 +220,22 @@ class ImportImagesResponse(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., added_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., broken_count: _Optional[int] = ...) -> None: ...
 
 class IndexCollectionRequest(_message.Message):
-    __slots__ = ("collection", "model", "layers", "embedding_layer", "patches_per_channel", "options")
+    __slots__ = ("collection", "model", "layers", "embedding_layer", "patches_per_channel", "options", "neurons")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LAYERS_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_LAYER_FIELD_NUMBER: _ClassVar[int]
     PATCHES_PER_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEURONS_FIELD_NUMBER: _ClassVar[int]
     collection: str
     model: str
     layers: _containers.RepeatedScalarFieldContainer[str]
     embedding_layer: str
     patches_per_channel: int
     options: _synthesis_service_pb2.JobOptions
-    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., layers: _Optional[_Iterable[str]] = ..., embedding_layer: _Optional[str] = ..., patches_per_channel: _Optional[int] = ..., options: _Optional[_Union[_synthesis_service_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+    neurons: bool
+    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., layers: _Optional[_Iterable[str]] = ..., embedding_layer: _Optional[str] = ..., patches_per_channel: _Optional[int] = ..., options: _Optional[_Union[_synthesis_service_pb2.JobOptions, _Mapping]] = ..., neurons: bool = ...) -> None: ...
 
 class IndexCollectionResponse(_message.Message):
     __slots__ = ("collection", "index", "indexed_count")

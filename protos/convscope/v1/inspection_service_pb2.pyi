@@ -155,7 +155,7 @@ class EmbedResponse(_message.Message):
     def __init__(self, embeddings: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., layer: _Optional[str] = ...) -> None: ...
 
 class FindPatchesRequest(_message.Message):
-    __slots__ = ("collection", "model", "layer", "channel", "k", "several_per_image", "crops")
+    __slots__ = ("collection", "model", "layer", "channel", "k", "several_per_image", "crops", "row", "column")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     LAYER_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +163,8 @@ class FindPatchesRequest(_message.Message):
     K_FIELD_NUMBER: _ClassVar[int]
     SEVERAL_PER_IMAGE_FIELD_NUMBER: _ClassVar[int]
     CROPS_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
     collection: str
     model: str
     layer: str
@@ -170,7 +172,9 @@ class FindPatchesRequest(_message.Message):
     k: int
     several_per_image: bool
     crops: bool
-    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., layer: _Optional[str] = ..., channel: _Optional[int] = ..., k: _Optional[int] = ..., several_per_image: bool = ..., crops: bool = ...) -> None: ...
+    row: int
+    column: int
+    def __init__(self, collection: _Optional[str] = ..., model: _Optional[str] = ..., layer: _Optional[str] = ..., channel: _Optional[int] = ..., k: _Optional[int] = ..., several_per_image: bool = ..., crops: bool = ..., row: _Optional[int] = ..., column: _Optional[int] = ...) -> None: ...
 
 class Patch(_message.Message):
     __slots__ = ("number", "file_name", "activation", "row", "column", "region", "input_region", "crop")

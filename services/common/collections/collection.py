@@ -42,6 +42,8 @@ class IndexRecord:
     """In the artifact store. Every change of the index is in a folder of its own."""
     updated: float
     """Seconds since 1970."""
+    neurons: bool = False
+    """Whether the strongest images of every neuron are kept."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,17 @@ def test_parts_together_are_the_whole(part: int, one: bool) -> None:
     assert as_rows(whole) == slow(activation, 0, 6, one=one)
 
 
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_neurons_are_channels_of_one_place(k: int) -> None:
+    activation = maps(9, 3, 2, 4, seed=2)
+    found = as_rows(Strongest.of_neurons(activation, 5, k))
+    for channel in range(3):
+        for place in range(8):
+            alone = activation[:, channel].flatten(1)[:, place][:, None, None, None]
+            expected = [(value, image, place) for value, image, _ in slow(alone, 5, k, one=True)[0]]
+            assert found[channel * 8 + place] == expected
+
+
 def test_minus_zero_is_zero() -> None:
     activation = torch.tensor([[[[-0.0, 0.0]]], [[[0.0, -0.0]]]])
     assert Strongest.of_places(activation, 0, 4).places.tolist() == [[0, 1, 0, 1]]
