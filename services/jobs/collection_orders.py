@@ -7,7 +7,7 @@ from convscope.engine.errors import InvalidInput, UnknownName
 from convscope.engine.inspection.perplexity import PROJECTION_METRICS, check_perplexity
 from convscope.services.common.collections.collection import Collection, IndexRecord
 from convscope.services.common.collections.sources import check_source
-from convscope.services.common.errors import IndexUnusable
+from convscope.services.common.errors import IndexUnusable, JobNotFound
 from convscope.services.common.jobs.job import State
 from convscope.services.common.jobs.kinds import IMPORT_IMAGES, INDEX_COLLECTION, PROJECT_COLLECTION
 from convscope.services.common.resource_names import COLLECTIONS, job_id
@@ -116,7 +116,11 @@ def _find_index(id: str, collection: Collection) -> IndexRecord:
 
 def _find_map(resource: str, collection: Collection, index: IndexRecord, desk: Desk) -> dict[str, Any]:
     """The map that a job has made: where its coordinates lie, and of how many images they are."""
-    job = desk.find(job_id(resource, field="onto"))
+    try:
+        job = desk.find(job_id(resource, field="onto"))
+    except JobNotFound as error:
+        error.field = "onto"
+        raise
     made = job.result if job.kind == PROJECT_COLLECTION else {}
     if job.state is not State.SUCCEEDED or made.get("collection") != collection.id or made.get("index") != index.id:
         message = f"{resource} has made no map of the index {index.id} of {COLLECTIONS}{collection.id}"

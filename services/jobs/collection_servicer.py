@@ -1,7 +1,9 @@
 """CollectionService: collections of images, and long work on them."""
 
+import json
+import math
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from contextlib import suppress
 
 import grpc
 import redis
@@ -15,6 +17,7 @@ from convscope.services.common.cards import find_card
 from convscope.services.common.collections.collection import Collection as Records
 from convscope.services.common.collections.taking import LONGEST_FILE_NAME, Taken
 from convscope.services.common.errors import CollectionNotFound
+from convscope.services.common.newest import Place
 from convscope.services.common.pages import foreign_token, from_token, page_size, to_token
 from convscope.services.common.resource_names import collection_id, model_name
 from convscope.services.common.store import reached
@@ -52,7 +55,6 @@ from convscope.v1.collection_service_pb2 import (
 from convscope.v1.collection_service_pb2_grpc import CollectionServiceServicer
 
 LONGEST_DISPLAY_NAME = 200
-Number = TypeVar("Number", int, float)
 
 
 class CollectionServicer(CollectionServiceServicer):
@@ -91,22 +93,15 @@ class CollectionServicer(CollectionServiceServicer):
         self, request: ListCollectionsRequest, context: grpc.ServicerContext
     ) -> ListCollectionsResponse:
         size = page_size(request.page_size)
-        created = _number(request.page_token, float) if request.page_token else None
-        records = self._collections.records
+        after = _place(request.page_token) if request.page_token else None
         with reached():
-            ids = records.before(created, size + 1)
+            places = self._collections.records.before(after, size + 1)
         page: list[Collection] = []
-        for id in ids[:size]:
-            try:
+        for _, id in places[:size]:
+            with suppress(CollectionNotFound):  # deleted meanwhile
                 page.append(self._describe(id, field="name"))
-            except CollectionNotFound:
-                continue  # deleted meanwhile
-        if len(ids) <= size or not page:
-            return ListCollectionsResponse(collections=page)
-        last = page[-1].create_time
-        return ListCollectionsResponse(
-            collections=page, next_page_token=to_token(repr(last.seconds + last.nanos / 1e9))
-        )
+        token = to_token(json.dumps(places[size - 1])) if len(places) > size else ""
+        return ListCollectionsResponse(collections=page, next_page_token=token)
 
     def DeleteCollection(self, request: DeleteCollectionRequest, context: grpc.ServicerContext) -> Empty:
         self._collections.delete(collection_id(request.name, field="name"))
@@ -139,7 +134,7 @@ class CollectionServicer(CollectionServiceServicer):
     def ListImages(self, request: ListImagesRequest, context: grpc.ServicerContext) -> ListImagesResponse:
         id = self._collections.find(collection_id(request.collection, field="collection")).id
         size = page_size(request.page_size)
-        first = _number(request.page_token, int) if request.page_token else 0
+        first = _first(request.page_token) if request.page_token else 0
         with reached():
             images = self._collections.records.images(id, first, size + 1)
         page = [to_image(number, image) for number, image in enumerate(images[:size], first)]
@@ -189,7 +184,7 @@ class CollectionServicer(CollectionServiceServicer):
             collection = self._collections.find(collection_id(request.collection, field="collection"))
             order = check(collection)
             # The same call again is the job that it made, which may be at work.
-            if not request.options.request_id:
+            if not self._desk.knows(order, caller_of(context)):
                 self._collections.check_idle(collection, field="collection")
             call.check()
             job = self._desk.hand_in(order, caller_of(context))
@@ -208,12 +203,21 @@ def _check_length(text: str, most: int, *, field: str) -> None:
         raise InvalidInput(message, field=field, reason="OUT_OF_RANGE")
 
 
-def _number(token: str, type: Callable[[str], Number]) -> Number:
-    """A place in a list. Raises InvalidInput for a token that is none."""
+def _place(token: str) -> Place:
+    """Where a page of collections ended. Raises InvalidInput for a token that is none."""
     try:
-        number = type(from_token(token))
-    except ValueError:
+        created, id = json.loads(from_token(token))
+        place = (float(created), str(id))
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise foreign_token() from None
-    if not 0 <= number < 1e15:
+    if not math.isfinite(place[0]):
         raise foreign_token()
-    return number
+    return place
+
+
+def _first(token: str) -> int:
+    """The number with which a page of images begins. Raises InvalidInput for a token that is none."""
+    number = from_token(token)
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise foreign_token()
+    return int(number)

@@ -101,6 +101,11 @@ class Desk:
             with suppress(OSError):
                 self._artifacts.remove(folder_of(id))
 
+    def knows(self, order: Order, caller: str) -> bool:
+        """Whether this very call, by its name, has made a job before."""
+        with reached():
+            return bool(order.request_id) and self.records.named(caller, order.request_id)
+
     def find(self, id: str) -> Job:
         """Raises JobNotFound."""
         with reached():

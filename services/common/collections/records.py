@@ -21,6 +21,7 @@ from typing import Any, Literal
 import redis
 
 from convscope.services.common.collections.collection import BrokenFile, Collection, IndexRecord, StoredImage
+from convscope.services.common.newest import Place, newest
 
 BROKEN = 100
 
@@ -142,11 +143,9 @@ class CollectionRecords:
             jobs=tuple(sorted(job.decode() for job in jobs)),
         )
 
-    def before(self, created: float | None, count: int) -> list[str]:
-        """The newest collections, or those that were made before a time; `count` at most."""
-        highest = "+inf" if created is None else f"({created!r}"
-        found: Any = self._store.zrevrangebyscore("convscope:collections", highest, "-inf", start=0, num=count)
-        return [id.decode() for id in found]
+    def before(self, place: Place | None, count: int) -> list[Place]:
+        """The newest collections, with the times at which they were made; those that come after `place`, if any."""
+        return newest(self._store, "convscope:collections", place, count)
 
     def add(self, id: str, image: StoredImage) -> Added | None:
         """Add an image whose file is in its place; None: there is no such collection."""

@@ -37,6 +37,7 @@ import redis
 
 from convscope.services.common.errors import QuotaExceeded, RequestIdReused
 from convscope.services.common.jobs.job import Failure, File, Job, Lease, NewJob, Progress, State
+from convscope.services.common.newest import Place, newest
 from convscope.services.common.resource_names import JOBS
 
 EVENTS = 1000
@@ -359,6 +360,11 @@ class JobRecords:
         record: Any = self._store.hgetall(f"convscope:job:{id}")
         return Job.read(id, record) if record else None
 
+    def named(self, caller: str, request_id: str) -> bool:
+        """Whether a call of that name has made a job that is still there."""
+        id: Any = self._store.get(f"convscope:request:{len(caller.encode())}:{caller}:{request_id}")
+        return id is not None and bool(self._store.exists(f"convscope:job:{id.decode()}"))
+
     def queued(self, kind: str) -> int:
         """How many jobs of a kind wait."""
         return int(self._store.zcard(f"convscope:queue:{kind}"))
@@ -372,21 +378,10 @@ class JobRecords:
         found: Any = self._store.zrangebyscore("convscope:ended", "-inf", time.time(), 0, EXPIRED_AT_ONCE)
         return [id.decode() for id in found]
 
-    def before(self, place: tuple[float, str] | None, count: int) -> list[tuple[float, str]]:
+    def before(self, place: Place | None, count: int) -> list[Place]:
         """The newest jobs, with the times of their acceptance, which are their places in the list; those that come
         after `place` in it, if any."""
-        highest = "+inf" if place is None else repr(place[0])
-        found: list[tuple[float, str]] = []
-        skipped = 0
-        while len(found) < count:
-            rows: Any = self._store.zrevrangebyscore(
-                "convscope:jobs", highest, "-inf", start=skipped, num=count, withscores=True
-            )
-            found += [(score, id.decode()) for id, score in rows if place is None or (score, id.decode()) < place]
-            skipped += len(rows)
-            if len(rows) < count:
-                break
-        return found[:count]
+        return newest(self._store, "convscope:jobs", place, count)
 
     def snapshots(self, ids: Sequence[str]) -> list[Job]:
         """Several at once, without those that are no more."""

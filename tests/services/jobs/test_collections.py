@@ -236,6 +236,9 @@ def test_a_collection_that_is_worked_on_is_not_deleted_or_indexed_again(jobs: Jo
         others: list[Callable[[], object]] = [
             lambda: jobs.stubs.delete_collection(DeleteCollectionRequest(name=made.name)),
             lambda: jobs.stubs.index_collection(IndexCollectionRequest(collection=made.name, model=MODEL)),
+            lambda: jobs.stubs.index_collection(
+                IndexCollectionRequest(collection=made.name, model=MODEL, options=JobOptions(request_id="other"))
+            ),
         ]
         for found in map(refusal, others):
             assert (found.code, found.reason) == (UNFIT, "COLLECTION_BUSY")
@@ -431,7 +434,7 @@ MAPS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
         {"method": PROJECTION_METHOD_PCA, "perplexity": 5}, (INVALID, "CONTRADICTION", "method")
     ),
     "onto no job": ({"onto": "x"}, (INVALID, "NAME_INVALID", "onto")),
-    "onto a job that is not there": ({"onto": "jobs/abc"}, (MISSING, "UNKNOWN_JOB", "name")),
+    "onto a job that is not there": ({"onto": "jobs/abc"}, (MISSING, "UNKNOWN_JOB", "onto")),
 }  # fmt: skip
 
 
