@@ -17,7 +17,7 @@ from convscope.services.common.jobs.events import Preview, events_after
 from convscope.services.common.jobs.job import Job, NewJob, State
 from convscope.services.common.jobs.kinds import KINDS, VISUALIZE_CLASS
 from convscope.services.common.jobs.records import JobRecords
-from convscope.workers import job_run
+from convscope.workers import job_run, synthesis_work
 from convscope.workers.drawings import preview
 from convscope.workers.flag import Flag
 from convscope.workers.job_run import JobRun
@@ -83,7 +83,7 @@ def test_a_step_is_drawn_once_for_its_preview_and_its_frame(
         drawn.append(pictures)
         return preview(pictures)
 
-    monkeypatch.setattr(job_run, "preview", noting)
+    monkeypatch.setattr(synthesis_work, "preview", noting)
     assert run({"steps": STEPS}).state is State.SUCCEEDED
     assert len(drawn) == STEPS
     with redis.Redis.from_url(valkey.connection_url) as client:
