@@ -5,14 +5,22 @@ import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from convscope.client.tensors import from_array, to_array
+from convscope.engine import attribute
+from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.engine.models.model import Model
+from convscope.services.attribution.pictures import PictureReader
+from convscope.services.attribution.requests import set_fields
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, ClassifyRequest
 from convscope.v1.image_pb2 import Image
 from convscope.v1.method_pb2 import Method
@@ -88,8 +96,13 @@ def images(cat: PillowImage.Image) -> list[Image]:
 class Lone:
     """Each question's answer, asked alone; they are all different."""
 
-    def __init__(self, stubs: Stubs, images: list[Image], questions: list[Question]) -> None:
+    def __init__(
+        self, stubs: Stubs, images: list[Image], questions: list[Question], models: Mapping[str, Model]
+    ) -> None:
+        """models: the server's, here."""
         self.questions = questions
+        self.images = images
+        self.models = models
         self.requests = [question.request(images) for question in questions]
         self.answers = [stubs.attribute(request, timeout=SECONDS) for request in self.requests]
         for one, other in itertools.combinations(self.answers, 2):
@@ -99,6 +112,8 @@ class Lone:
         """How far an answer is from the lone one, which must be next to nothing."""
         expected = self.answers[place]
         off = error(found, expected)
+        if off > tolerance:
+            off = min(off, *(distance(to_array(found.attribution), one) for one in self.among_copies(place)))
         assert off <= tolerance, f"{self.questions[place]} is off by {off:.1e} of its largest value"
         assert found.target.index == self.questions[place].target
         assert found.region == expected.region
@@ -107,11 +122,34 @@ class Lone:
         assert found.predictions[0].index == expected.predictions[0].index
         return off
 
+    def among_copies(self, place: int) -> Iterator[NDArray[np.float32]]:
+        """What the engine answers in batches of every size that are nothing but copies of the question.
+
+        A batch of another size is computed by other kernels. Where that turns a ReLU over, a gradient by the pixels
+        differs by more than rounding; it is then that of copies in a batch of that size, whoever else was in it.
+        """
+        question = self.questions[place]
+        model = self.models[question.model]
+        name = question.method.WhichOneof("kind")
+        assert name is not None
+        parameters = set_fields(getattr(question.method, name))
+        reader = PictureReader(at_once=1, max_pixels=MAX_PIXELS)
+        picture = reader.read(self.images[question.picture], model.preprocessing).image[None]
+        if picture.dtype == torch.uint8:
+            picture = model.preprocessing.normalize(picture)
+        for count in range(2, THREADS + 1):
+            copies = picture.repeat(count, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+            yield attribute(model.module, copies, [question.target] * count, name, **parameters)[0].numpy()
+
 
 def error(found: AttributeResponse, expected: AttributeResponse) -> float:
     """The largest difference, on the scale of the largest value."""
-    one, other = (to_array(response.attribution).astype(np.float64) for response in (found, expected))
-    assert one.shape == other.shape
+    return distance(to_array(found.attribution), to_array(expected.attribution))
+
+
+def distance(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    assert found.shape == expected.shape
+    one, other = found.astype(np.float64), expected.astype(np.float64)
     return float(np.abs(one - other).max() / np.abs(other).max())
 
 
@@ -134,19 +172,35 @@ def hammer(stubs: Stubs, lone: Lone, seconds: float) -> Counter[int]:
         return sum(pool.map(work, range(THREADS)), Counter())
 
 
-def test_eight_threads_on_one_model_get_the_answers_that_one_alone_gets(stubs: Stubs, images: list[Image]) -> None:
-    answered = hammer(stubs, Lone(stubs, images, MIXED), seconds=3)
+def test_copies_are_answered_like_one_alone_and_no_other_question_is(
+    stubs: Stubs, images: list[Image], models_here: dict[str, Model]
+) -> None:
+    lone = Lone(stubs, images, MIXED[:3], models_here)
+    for place, answer in enumerate(lone.answers):
+        copies = list(lone.among_copies((place + 1) % 3))
+        assert all(distance(to_array(answer.attribution), one) > 0.1 for one in copies)
+        assert min(distance(to_array(answer.attribution), one) for one in lone.among_copies(place)) < TIGHT
+
+
+def test_eight_threads_on_one_model_get_the_answers_that_one_alone_gets(
+    stubs: Stubs, images: list[Image], models_here: dict[str, Model]
+) -> None:
+    answered = hammer(stubs, Lone(stubs, images, MIXED, models_here), seconds=3)
     assert set(answered) == set(range(len(MIXED))), "every question was asked"
 
 
-def test_eight_threads_on_two_models_get_the_answers_that_one_alone_gets(stubs: Stubs, images: list[Image]) -> None:
+def test_eight_threads_on_two_models_get_the_answers_that_one_alone_gets(
+    stubs: Stubs, images: list[Image], models_here: dict[str, Model]
+) -> None:
     questions = [*MIXED[::3], *OTHER]
-    answered = hammer(stubs, Lone(stubs, images, questions), seconds=2)
+    answered = hammer(stubs, Lone(stubs, images, questions, models_here), seconds=2)
     assert set(answered) == set(range(len(questions))), "every question was asked"
 
 
-def test_classifications_beside_explanations_are_those_of_one_alone(stubs: Stubs, images: list[Image]) -> None:
-    lone = Lone(stubs, images, MIXED[:5])
+def test_classifications_beside_explanations_are_those_of_one_alone(
+    stubs: Stubs, images: list[Image], models_here: dict[str, Model]
+) -> None:
+    lone = Lone(stubs, images, MIXED[:5], models_here)
     requests = [ClassifyRequest(model=f"models/{LITE0}", image=image) for image in images]
     expected = [stubs.classify(request, timeout=SECONDS) for request in requests]
     start = threading.Barrier(THREADS)
@@ -168,10 +222,10 @@ def test_classifications_beside_explanations_are_those_of_one_alone(stubs: Stubs
 
 
 def test_thirty_two_callers_at_once_share_passes_and_get_right_answers(
-    stubs: Stubs, server: ServerProcess, images: list[Image]
+    stubs: Stubs, server: ServerProcess, images: list[Image], models_here: dict[str, Model]
 ) -> None:
     # One task, so that all may go together: pictures and targets differ.
-    lone = Lone(stubs, images, [Question(LITE0, place % 3, 100 * place + 5, CAM) for place in range(8)])
+    lone = Lone(stubs, images, [Question(LITE0, place % 3, 100 * place + 5, CAM) for place in range(8)], models_here)
     labels = {"method": "grad_cam", "model": LITE0}
 
     def passes_and_pictures() -> tuple[float, float]:
@@ -212,9 +266,9 @@ EVERY_METHOD = [
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_sixteen_callers_who_mix_all_methods_get_the_answers_that_one_alone_gets(
-    stubs: Stubs, images: list[Image]
+    stubs: Stubs, images: list[Image], models_here: dict[str, Model]
 ) -> None:
-    lone = Lone(stubs, images, EVERY_METHOD)
+    lone = Lone(stubs, images, EVERY_METHOD, models_here)
     start = threading.Barrier(CALLERS)
     count, random = len(lone.requests), np.random.default_rng(1)
     order = np.concatenate([random.permutation(count) for _ in range(-(-CALLS // count))])[:CALLS].tolist()
