@@ -216,12 +216,16 @@ class IndexWork(Work):
         except LookupError:
             artifacts.remove(plan.folder)
             raise CollectionNotFound(plan.collection.id) from None
-        # Nobody begins with them any more; who reads them has them open.
+        # First, so that no helper takes a part any more whose file would stay.
+        self._shards.end(plan.bench.lease.id)
         artifacts.remove(f"{plan.folder}/shards")
+        # Who reads the index that was there has it open.
         if before_it is not None and before_it.folder != folder:
             artifacts.remove(before_it.folder)
-        self._shards.end(plan.bench.lease.id)
         return self._result(record), []
+
+    def close(self) -> None:
+        self._work.close()
 
     def _read_shards(self) -> Iterator[Shard]:
         for part in range(len(self._plan.parts)):

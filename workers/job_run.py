@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 import redis
@@ -78,9 +79,10 @@ class JobRun:
     def _carry_out(self) -> str:
         lease = self._lease
         try:
-            work = self._begin()
-            self._go(work)
-            result, files = work.leave(self._keep)
+            with closing(self._begin()) as work:
+                self._telling(work)
+                self._go(work)
+                result, files = work.leave(self._keep)
             self._listen()
             outcome = self._insist(lambda: self._records.succeed(lease, result, files))
         except Lost:
@@ -106,10 +108,8 @@ class JobRun:
             import_roots=self._settings.import_roots,
             max_pixels=self._settings.max_image_pixels,
         )
-        work = WORK[self._lease.kind](bench)
         self._listen()
-        self._telling(work)
-        return work
+        return WORK[self._lease.kind](bench)
 
     def _model(self, name: str) -> Model:
         model = self._models.get(name)

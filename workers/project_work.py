@@ -91,8 +91,10 @@ class ProjectWork(Work):
             keep("map.png", "image/png", png(map_picture(on_grid(coordinates), self._thumbnail))),
             keep("map.html", "text/html", page.encode()),
         ]
-        self._scratch.cleanup()
         return {"collection": self._collection.id, "index": self._record.id, "image_count": count}, files
+
+    def close(self) -> None:
+        self._scratch.cleanup()
 
     def _begin(self, checkpoint: bytes | None) -> Projection:
         parameters = ProjectionParameters(

@@ -70,6 +70,9 @@ class Work(ABC):
         """Where it is, to go on from; empty where it keeps that by itself."""
         return b""
 
+    def close(self) -> None:  # noqa: B027  # most kinds hold nothing
+        """Let go of threads and scratch files, however the job has ended."""
+
     def preview(self) -> bytes:
         """How it looks by now, a small JPEG; empty for nothing to see."""
         return b""

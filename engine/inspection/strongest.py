@@ -21,12 +21,6 @@ class Strongest:
     """[channels, at most k]: row by row in the layer's grid, from 0."""
 
     @classmethod
-    def nothing(cls, channels: int) -> Self:
-        """Of no image."""
-        empty = (channels, 0)
-        return cls(np.empty(empty, np.float32), np.empty(empty, np.int64), np.empty(empty, np.int32))
-
-    @classmethod
     def of_images(cls, activation: Tensor, first: int, k: int) -> Self:
         """One place of each image: `activation`, [N, channels, height, width], of the images from number `first` on."""
         values, places = _finite(activation).flatten(2).max(2)  # of equal ones the first

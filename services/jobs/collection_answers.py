@@ -70,6 +70,6 @@ def to_indexed(result: Mapping[str, Any]) -> messages.IndexCollectionResponse:
     """What an indexing job has left."""
     return messages.IndexCollectionResponse(
         collection=COLLECTIONS + result["collection"],
-        index=to_index(IndexRecord(**{**result["index"], "layers": tuple(result["index"]["layers"])})),
+        index=to_index(IndexRecord.read(result["index"])),
         indexed_count=result["indexed"],
     )

@@ -157,7 +157,7 @@ def test_a_worker_that_leaves_hands_the_import_on(cluster: JobsCluster, source: 
         (source / name).write_bytes(data) if place != 6 else os.mkfifo(source / name)
     collection, job = hand_in(cluster, source)
     records = CollectionRecords(cluster.redis)
-    wait_until(lambda: records.count(collection) == 6, "half of the images", SECONDS)
+    wait_until(lambda: len(records.images(collection, 0, 100)) == 6, "half of the images", SECONDS)
     worker = cluster.worker_of(job)
     os.kill(worker.child, 9)
     (source / "006.png").unlink()

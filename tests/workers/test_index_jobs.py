@@ -157,10 +157,14 @@ def test_a_killed_worker_costs_at_most_its_part(cluster: JobsCluster, undisturbe
 def test_a_cancelled_scan_is_taken_up_by_the_next(cluster: JobsCluster, undisturbed: dict[str, bytes]) -> None:
     name = collect(cluster, FILES)
     before = len(cluster.passes())
+    (worker,) = cluster.workers
+    threads = Path(f"/proc/{worker.child}/task")
+    at_rest = len(list(threads.iterdir()))
     id = index(cluster, name)
     wait_until(lambda: cluster.redis.scard(f"convscope:shards:{id}:done") >= 4, "some parts", SECONDS)
     cluster.records.cancel(id)
     assert cluster.wait_for_end(id).state is State.CANCELLED
+    wait_until(lambda: len(list(threads.iterdir())) <= at_rest, "the readers to end", SECONDS)
     assert cluster.wait_for_end(index(cluster, name)).state is State.SUCCEEDED
     parts = -(-len(FILES) // PART)
     assert len(cluster.passes()) - before <= parts + 1, "finished parts were not scanned again"

@@ -1,6 +1,8 @@
 """A collection as its record tells it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class IndexRecord:
     """Seconds since 1970."""
     neurons: bool = False
     """Whether the strongest images of every neuron are kept."""
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Self:
+        """From plain JSON, which has no tuples."""
+        return cls(**{**written, "layers": tuple(written["layers"])})
 
 
 @dataclass(frozen=True)

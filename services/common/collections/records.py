@@ -129,7 +129,7 @@ class CollectionRecords:
         record, count, broken, indexes, jobs = pipeline.execute()
         if not record:
             return None
-        found = [IndexRecord(**{**one, "layers": tuple(one["layers"])}) for one in map(json.loads, indexes)]
+        found = [IndexRecord.read(json.loads(one)) for one in indexes]
         return Collection(
             id=id,
             display_name=record[b"display_name"].decode(),
@@ -171,20 +171,13 @@ class CollectionRecords:
             pipeline.lindex(f"{_key(id)}:images", number)
         return [StoredImage(**json.loads(one)) for one in pipeline.execute()]
 
-    def count(self, id: str) -> int:
-        """How many images there are."""
-        return int(self._store.llen(f"{_key(id)}:images"))
-
     def put_index(self, id: str, index: IndexRecord) -> IndexRecord | None:
         """Let an index be what it is from now on; with what it was before. Raises LookupError where the collection is
         no more."""
         before = self._put_index(args=[id, index.id, json.dumps(asdict(index))])
         if before is None:
             raise LookupError(id)
-        if not before:
-            return None
-        found = json.loads(before)
-        return IndexRecord(**{**found, "layers": tuple(found["layers"])})
+        return IndexRecord.read(json.loads(before)) if before else None
 
     def add_job(self, id: str, job: str) -> bool:
         """Note that a job works on it. False: there is no such collection."""

@@ -32,7 +32,7 @@ redis.call('ZADD', 'convscope:sharing', total, job)
 """
 
 _CLAIM = """
-if not running then return -1 end
+if not running or not redis.call('ZSCORE', 'convscope:sharing', job) then return -1 end
 local part = open()
 if not part then return -1 end
 redis.call('ZADD', held, now + tonumber(ARGV[3]), part)

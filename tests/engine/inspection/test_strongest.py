@@ -1,5 +1,7 @@
 """The largest activations of each channel, against a slow sort; equal ones, NaN, and parts put together."""
 
+from functools import reduce
+
 import numpy as np
 import pytest
 import torch
@@ -57,9 +59,8 @@ def test_what_is_no_number_comes_last(one: bool) -> None:
 def test_parts_together_are_the_whole(part: int, one: bool) -> None:
     activation = maps(20, 4, 3, 3, seed=1)
     take = Strongest.of_images if one else Strongest.of_places
-    whole = Strongest.nothing(4)
-    for start in range(0, 20, part):
-        whole = whole.with_others(take(activation[start : start + part], start, 6), 6)
+    parts = [take(activation[start : start + part], start, 6) for start in range(0, 20, part)]
+    whole = reduce(lambda one, other: one.with_others(other, 6), parts)
     assert as_rows(whole) == slow(activation, 0, 6, one=one)
 
 
