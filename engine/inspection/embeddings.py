@@ -29,7 +29,8 @@ def embed(model: Model, images: Tensor, layer: str = "", *, module: nn.Module | 
     """
     network = model.module if module is None else module
     if not layer:
-        return _given_to(network, classifier(model), images).flatten(1).float()
+        given = images.clone() if model.layers.writes_to_images else images
+        return _given_to(network, classifier(model), given).flatten(1).float()
     return pooled(activations(model, images, [layer], module=network)[layer], model.layers.layer(layer))
 
 
@@ -66,7 +67,7 @@ def _given_to(network: nn.Module, name: str, images: Tensor) -> Tensor:
 
     handle = network.get_submodule(name).register_forward_pre_hook(note)
     try:
-        network(images.clone())  # a network may write into its input
+        network(images)
     except _Reached as reached:
         return reached.features
     finally:

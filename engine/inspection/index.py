@@ -19,12 +19,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load, load_file, save, save_file
 
 from convscope.engine.errors import UnknownName
 from convscope.engine.inspection.neighbours import EXACT_BELOW, Metric, Neighbours, write_index
 from convscope.engine.inspection.receptive_field import ReceptiveField
-from convscope.engine.inspection.scan import Findings, Patches
+from convscope.engine.inspection.scan import TABLES, Findings, Kind, Patches
+from convscope.engine.inspection.strongest import Strongest
 from convscope.engine.inspection.thumbnails import PIXELS
 
 METRICS: tuple[Metric, ...] = ("l2", "cosine")
@@ -119,8 +121,18 @@ class Index:
         start, end = (int(place) for place in self._offsets[number : number + 2])
         return self._thumbnails[start:end].tobytes()
 
+    def strongest(self, layer: str, kind: Kind, row: int) -> Strongest:
+        """One row of a layer's table: of `one` and `any` a channel's, of `neurons` a neuron's. Raises UnknownName."""
+        with safe_open(self._layer_file(layer), framework="np") as file:
+            return Strongest(*(file.get_slice(f"{kind}.{name}")[row : row + 1] for name in TABLES))
+
+    def receptive_field(self, layer: str) -> ReceptiveField:
+        """What the places of a layer see. Raises UnknownName."""
+        with safe_open(self._layer_file(layer), framework="np") as file:
+            return _field_from(file.get_tensor("boxes"), file.get_tensor("unknown"))
+
     def patches(self, layer: str) -> tuple[Patches, ReceptiveField]:
-        """Where a layer's channels answer most, and what its places see. Raises UnknownName."""
+        """All of it: where a layer's channels answer most, and what its places see. Raises UnknownName."""
         return _layer_from(load_file(self._layer_file(layer)))
 
     @cached_property
@@ -221,4 +233,8 @@ def _layer_arrays(patches: Patches, field: ReceptiveField) -> dict[str, NDArray[
 
 
 def _layer_from(arrays: dict[str, NDArray[Any]]) -> tuple[Patches, ReceptiveField]:
-    return Patches.from_arrays(arrays), ReceptiveField(arrays["boxes"], arrays["unknown"].tobytes().decode())
+    return Patches.from_arrays(arrays), _field_from(arrays["boxes"], arrays["unknown"])
+
+
+def _field_from(boxes: NDArray[np.int64], unknown: NDArray[np.uint8]) -> ReceptiveField:
+    return ReceptiveField(boxes, unknown.tobytes().decode())

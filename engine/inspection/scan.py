@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from convscope.engine.models.layers import fold_grid
 from convscope.engine.models.model import Model
 
 TOP_CLASSES = 5
+Kind = Literal["one", "any", "neurons"]
+"""The tables of Patches."""
+TABLES = ("values", "images", "places")
+"""What each is made of, in the order of Strongest."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Patches:
         return {
             f"{kind}.{name}": np.ascontiguousarray(getattr(found, name))
             for kind, found in self.kinds.items()
-            for name in ("values", "images", "places")
+            for name in TABLES
         }
 
     @classmethod

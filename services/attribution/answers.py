@@ -1,7 +1,6 @@
 """Results to messages of the contract."""
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from convscope.engine.imaging.overlay import OPACITY, overlay
 from convscope.engine.models.labels import Labels
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Region
+from convscope.services.attribution.files import jpeg, png
 from convscope.services.attribution.pictures import Picture
 from convscope.services.attribution.requests import PRECISIONS, Order, Part
 from convscope.services.attribution.work import Answer, Result
@@ -157,9 +157,4 @@ def _draw(options: Overlay, answer: Answer, heatmap: NDArray[np.float32], pictur
 
 
 def _to_file(drawing: PillowImage.Image, options: Overlay) -> bytes:
-    file = BytesIO()
-    if options.format == Overlay.FORMAT_JPEG:
-        drawing.save(file, "JPEG", quality=JPEG_QUALITY)
-    else:
-        drawing.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return jpeg(drawing, JPEG_QUALITY) if options.format == Overlay.FORMAT_JPEG else png(drawing)

@@ -1,12 +1,10 @@
 """InspectionService: filters, activations, feature vectors, and what indexes of collections know."""
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from convscope.engine.imaging.activation_grid import activation_grid
 from convscope.engine.imaging.box import whole_pixels
@@ -15,6 +13,7 @@ from convscope.engine.inspection.activations import channel_order
 from convscope.engine.inspection.filters import filter_shape, filters
 from convscope.engine.models.layers import Layer
 from convscope.services.attribution.answers import to_predictions, to_region
+from convscope.services.attribution.files import png
 from convscope.services.attribution.inspections import (
     ActivationOrder,
     check_activations,
@@ -77,7 +76,7 @@ class InspectionServicer(InspectionServiceServicer):
                     colormap=form.colormap,
                     rgb=shape.inputs == 3,
                 )
-                response.grid = _png(drawing)
+                response.grid = png(drawing)
         return response
 
     def GetActivations(self, request: GetActivationsRequest, context: grpc.ServicerContext) -> GetActivationsResponse:
@@ -138,7 +137,7 @@ def _to_activation(
             normalization=order.grid.normalization,
             colormap=order.grid.colormap,
         )
-        activation.grid = _png(drawing)
+        activation.grid = png(drawing)
     return activation
 
 
@@ -150,9 +149,3 @@ def _chosen(layer: Layer, values: NDArray[np.float32], order: ActivationOrder) -
         sorted_channels = order.channels
     chosen = [channel for channel in sorted_channels if not wanted or channel in wanted]
     return chosen[: order.limit or None]
-
-
-def _png(drawing: PillowImage.Image) -> bytes:
-    file = BytesIO()
-    drawing.save(file, "PNG", compress_level=1)
-    return file.getvalue()

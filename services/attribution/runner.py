@@ -61,4 +61,9 @@ class Runner:
                 raise
             waiting.append(Work(model, task, picture.image, deadline=call.deadline, gone=lambda: call.gone))
         futures = [self._executor.submit(work) for work in waiting]
-        return [call.wait(future) for future in futures]
+        try:
+            return [call.wait(future) for future in futures]
+        finally:
+            # Where one failed, nobody waits for the others.
+            for future in futures:
+                future.cancel()

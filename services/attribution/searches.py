@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,12 @@ from convscope.engine.imaging.box import Box
 from convscope.engine.imaging.decode import decode
 from convscope.engine.inspection.index import Index
 from convscope.engine.inspection.neighbours import Metric
+from convscope.engine.inspection.scan import Kind
 from convscope.engine.inspection.thumbnails import pixel_vector
 from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Preprocessing
+from convscope.services.attribution.files import png
 from convscope.services.attribution.indexes import Indexes
 from convscope.services.attribution.requests import check_range
 from convscope.services.attribution.runner import Runner
@@ -83,13 +84,13 @@ class Searches:
         )
         k = request.k if request.HasField("k") else min(DEFAULT_PATCHES, record.patches_per_channel)
         check_range("k", k, 1, record.patches_per_channel)
-        found, field = index.patches(request.layer)
-        strongest, row = found.any if request.several_per_image else found.one, request.channel
+        kind: Kind = "any" if request.several_per_image else "one"
         height, width = layer.grid or (1, 1)
+        row, field = request.channel, index.receptive_field(request.layer)
         if place is not None:
-            assert found.neurons is not None
-            strongest, row = found.neurons, (request.channel * height + place[0]) * width + place[1]
-        rows = [array[row, :k] for array in (strongest.values, strongest.images, strongest.places)]
+            kind, row = "neurons", (request.channel * height + place[0]) * width + place[1]
+        strongest = index.strongest(request.layer, kind, row)
+        rows = [array[0, :k] for array in (strongest.values, strongest.images, strongest.places)]
         images = self._indexes.images(collection, rows[1].tolist())
         response = FindPatchesResponse(exact=field.exact, index=record.id, image_count=record.image_count)
         for value, number, where, image in zip(*(row.tolist() for row in rows), images, strict=True):
@@ -199,9 +200,7 @@ class Searches:
         picture = decode(self._indexes.file(collection, image), max_pixels=self._max_pixels)
         pixels, _ = preprocessing.crop(picture)
         seen = PillowImage.fromarray(pixels.permute(1, 2, 0).numpy())
-        file = BytesIO()
-        seen.crop(box).save(file, "PNG", compress_level=1)
-        return file.getvalue()
+        return png(seen.crop(box))
 
 
 def _check_place(request: FindPatchesRequest, layer: Layer) -> tuple[int, int] | None:
