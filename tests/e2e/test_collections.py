@@ -71,7 +71,7 @@ def _order(name: str) -> tuple[int, str]:
 def test_what_is_alike_for_the_network_is_of_the_same_photograph(crops: Collection) -> None:
     shares = {"features": 0.0, "pixels": 0.0}
     for number in range(0, crops.image_count, 7):
-        own = photograph(f"{photographs()[number // EACH].stem}-x")
+        own = photographs()[number // EACH].stem
         for space in shares:
             found = crops.find_neighbors(number, k=NEAREST, space=space, thumbnails=False)
             assert number not in [neighbor.number for neighbor in found]
@@ -260,6 +260,14 @@ def test_what_has_no_index_yet_says_so(cluster: Addresses, folder: Path) -> None
         with pytest.raises(FailedPrecondition) as caught:
             empty.find_neighbors(0, model=MODEL)
         assert caught.value.reason == "NO_INDEX"
+        empty.upload(sorted(folder.iterdir())[3:120])
+        job = empty.index(model=MODEL)
+        for ask in (lambda: empty.find_neighbors(0, model=MODEL), empty.delete, lambda: empty.index(model=MODEL)):
+            with pytest.raises(FailedPrecondition) as caught:
+                ask()
+            assert caught.value.reason == "COLLECTION_BUSY"
+        job.result(timeout=LONG)
+        assert len(empty.find_neighbors(0)) == 5
         empty.delete()
 
 

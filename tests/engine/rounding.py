@@ -8,20 +8,14 @@ from torch import Tensor
 RELATIVE = 2e-5
 
 
-def assert_same_but_rounding(found: Tensor, expected: Tensor, *, condition: float = 1) -> None:
-    """Compare image by image, each on the scale of its own expected values, which must not be all zero.
-
-    condition: by how much what is compared magnifies rounding in the network's own numbers. A probability's relative
-    error is the score's absolute one: the size of the scores.
-    """
+def assert_same_but_rounding(found: Tensor, expected: Tensor) -> None:
+    """Compare image by image, each on the scale of its own expected values, which must not be all zero."""
     assert found.shape == expected.shape
     for number, (one, other) in enumerate(zip(found.double(), expected.double(), strict=True)):
         scale = float(other.abs().max())
         assert scale > 0, f"image {number}: a reference of zeros proves nothing"
         error = float((one - other).abs().max()) / scale
-        assert error <= RELATIVE * max(1, condition), (
-            f"image {number}: off by {error:.1e} of the largest value {scale:.1e}"
-        )
+        assert error <= RELATIVE, f"image {number}: off by {error:.1e} of the largest value {scale:.1e}"
 
 
 def differs(found: Tensor, other: Tensor) -> bool:

@@ -148,8 +148,10 @@ class Asked:
         return self.stubs.attribute(request, timeout=SECONDS)
 
     def engine(self, name: str, parameters: Parameters, target: EngineTarget | None) -> Attribution:
-        preprocessing = self.here.preprocessing
-        return attribute_fully(self.here.module, self.images, target, name, preprocessing=preprocessing, **parameters)
+        # Differences of probabilities magnify what folding rounds: those go through the network that the server runs.
+        read = {target.layer} if isinstance(target, UnitTarget) else set()
+        module = self.here.variant("float32", read) if name in OF_PROBABILITY else self.here.module
+        return attribute_fully(module, self.images, target, name, preprocessing=self.here.preprocessing, **parameters)
 
     def scores(self) -> Tensor:
         """[classes], in double precision."""
@@ -169,14 +171,12 @@ def asked(stubs: Stubs, models_here: dict[str, Model], cat: PillowImage.Image) -
 def test_classes_are_explained_as_the_engine_does(case: Case, name: str, parameters: Parameters, asked: Asked) -> None:
     response = asked.server(name, parameters, case.target)
     expected = asked.engine(name, parameters, case.engine)
-    says_output = case.target is not None and case.target.output
-    of_probability = case.target.output == PROBABILITY if case.target and says_output else name in OF_PROBABILITY
-    condition = float(asked.scores().abs().max()) if of_probability else 1.0
-    assert_same_but_rounding(as_tensor(to_array(response.attribution)), expected.values, condition=condition)
+    assert_same_but_rounding(as_tensor(to_array(response.attribution)), expected.values)
     assert response.explained == pytest.approx(float(expected.explained), rel=1e-4, abs=1e-6)
     (named,) = expected.targets.each
     assert isinstance(named, ClassTarget)
     assert response.target.index == named.classes[0]
+    says_output = case.target is not None and case.target.output
     if says_output or name not in OF_PROBABILITY:
         assert response.explained == pytest.approx(float(case.explained(asked.scores())), rel=1e-3, abs=1e-4)
 

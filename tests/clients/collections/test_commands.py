@@ -23,7 +23,7 @@ from convscope.v1.inspection_service_pb2 import (
     FindNeighborsRequest,
     FindPatchesRequest,
 )
-from tests.clients.collection_stand_in import (
+from tests.clients.collections.stand_in import (
     PAGE_HTML,
     CollectionServer,
     CollectionStandIn,
@@ -166,7 +166,8 @@ def test_ctrl_c_ends_an_upload_and_what_was_taken_stays(
     assert (status, out) == (130, "")
     assert "what was taken stays; the same command adds the rest" in " ".join(terminal.written.split())
     assert "Traceback" not in terminal.written
-    wait_until(lambda: kept.upload_ends == ["gone"], "the server knows of it")
+    wait_until(lambda: kept.upload_ends, "the server knows of it")
+    assert kept.upload_ends == ["gone"]
     assert kept.kept[name].images[0][0].file_name == "0.png"
 
 

@@ -1,0 +1,88 @@
+"""What is wrong is told before any call."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convscope.client import (
+    InvalidArgument,
+)
+from tests.clients.collections.calls import CLIENTS, MODEL
+from tests.processes import free_port
+
+WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+    ("upload", (5,), {}, "pictures"),
+    ("upload", ("missing.jpg",), {}, "pictures"),
+    ("images", (), {"page_size": "3"}, "page_size"),
+    ("image", ("3",), {}, "number"),
+    ("image", (True,), {}, "number"),
+    ("image", (2**63,), {}, "number"),
+    ("import_images", (5,), {}, "url"),
+    ("import_images", (Path("/data"),), {}, "url"),
+    ("import_images", ("file:///data",), {"priority": "high"}, "priority"),
+    ("import_images", ("file:///data",), {"request_id": 7}, "request_id"),
+    ("index", (), {"model": None}, "model"),
+    ("index", (), {"model": MODEL, "layers": 5}, "layers"),
+    ("index", (), {"model": MODEL, "layers": ["layer3", 5]}, "layers[1]"),
+    ("index", (), {"model": MODEL, "embedding_layer": 5}, "embedding_layer"),
+    ("index", (), {"model": MODEL, "patches_per_channel": 1.5}, "patches_per_channel"),
+    ("project", (), {"index": 5}, "index"),
+    ("project", (), {"method": "umap"}, "method"),
+    ("project", (), {"method": ["tsne"]}, "method"),
+    ("project", (), {"perplexity": "30"}, "perplexity"),
+    ("project", (), {"perplexity": float("nan")}, "perplexity"),
+    ("project", (), {"metric": 2}, "metric"),
+    ("project", (), {"seed": 0.5}, "seed"),
+    ("project", (), {"onto": 5}, "onto"),
+    ("find_patches", (3, 7), {}, "layer"),
+    ("find_patches", ("layer3", "7"), {}, "channel"),
+    ("find_patches", ("layer3", 2**31), {}, "channel"),
+    ("find_patches", ("layer3", 7), {"k": 1.5}, "k"),
+    ("find_patches", ("layer3", 7), {"model": 5}, "model"),
+    ("find_patches", ("layer3", 7), {"several_per_image": 1}, "several_per_image"),
+    ("find_patches", ("layer3", 7), {"crops": None}, "crops"),
+    ("find_neighbors", ("missing.jpg",), {}, "image"),
+    ("find_neighbors", (True,), {}, "image"),
+    ("find_neighbors", (1.5,), {}, "image"),
+    ("find_neighbors", (2**63,), {}, "number"),
+    ("find_neighbors", (1,), {"k": None}, "k"),
+    ("find_neighbors", (1,), {"space": "colours"}, "space"),
+    ("find_neighbors", (1,), {"metric": "l1"}, "metric"),
+    ("find_neighbors", (1,), {"embedding_layer": 3}, "embedding_layer"),
+    ("find_neighbors", (1,), {"model": 5}, "model"),
+    ("find_neighbors", (1,), {"thumbnails": "small"}, "thumbnails"),
+    ("compare_neighbors", ("missing.jpg",), {}, "image"),
+    ("compare_neighbors", (1,), {"k": "5"}, "k"),
+    ("compare_neighbors", (1,), {"metric": None}, "metric"),
+]
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize(("method", "arguments", "how", "field"), WRONG, ids=str)
+def test_a_wrong_argument_is_told_before_any_call(
+    kind: str, method: str, arguments: tuple[Any, ...], how: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        CLIENTS[kind](f"127.0.0.1:{free_port()}").unasked(method, *arguments, **how)
+    assert (caught.value.field, caught.value.status) == (field, "")
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "how", "field"),
+    [
+        ("create_collection", (5,), {}, "display_name"),
+        ("create_collection", ("\ud800",), {}, "display_name"),
+        ("create_collection", ("photos",), {"request_id": 7}, "request_id"),
+        ("collection", (5,), {}, "name"),
+        ("collection_job", (5,), {}, "name"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_wrong_argument_of_a_client_is_told_before_any_call(
+    kind: str, method: str, arguments: tuple[Any, ...], how: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        CLIENTS[kind](f"127.0.0.1:{free_port()}").client(method, *arguments, **how)
+    assert (caught.value.field, caught.value.status) == (field, "")
