@@ -32,7 +32,12 @@ def _table(samples: str) -> NDArray[np.uint8]:
 _TABLES = {name: _table(samples) for name, samples in _SAMPLES.items()}
 
 
+def color_table(name: str) -> NDArray[np.uint8]:
+    """The 256 colours of a map, [256, 3], RGB. KeyError for a map that is not in COLORMAPS."""
+    return _TABLES[name]
+
+
 def apply_colormap(values: NDArray[np.floating[Any]], name: str = "turbo") -> NDArray[np.uint8]:
     """Colour values of 0 to 1: [...] to [..., 3], RGB. KeyError for a map that is not in COLORMAPS."""
-    colors: NDArray[np.uint8] = _TABLES[name][(np.clip(values, 0, 1) * 255).round().astype(np.uint8)]
+    colors: NDArray[np.uint8] = color_table(name)[(np.clip(values, 0, 1) * 255).round().astype(np.uint8)]
     return colors

@@ -1,5 +1,6 @@
 """A heatmap over the picture that it explains."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,26 @@ from convscope.engine.imaging.heatmap import normalize
 Box = tuple[float, float, float, float]
 UNSEEN_BRIGHTNESS = 0.45
 OPACITY = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Shades:
+    """A heatmap as it is drawn."""
+
+    levels: NDArray[np.float32]
+    """[H, W], 0 to 1: the place in the colour map."""
+    strength: NDArray[np.float32]
+    """[H, W], 0 to 1: how much of the colour is seen; the picture shows through where there is little to say."""
+    diverging: bool
+    """Whether there are negative values: red for and blue against."""
+
+
+def shades(heatmap: NDArray[np.floating[Any]]) -> Shades:
+    """How a signed heatmap [H, W] is drawn."""
+    values = normalize(heatmap)
+    diverging = bool((values < 0).any())
+    levels = np.asarray((values + 1) / 2, np.float32) if diverging else values
+    return Shades(levels, np.sqrt(np.abs(values)), diverging)
 
 
 def overlay(
@@ -29,15 +50,11 @@ def overlay(
     0 to 1. Where the heatmap has negative values a diverging map is used, red for and blue against.
     """
     left, top, right, bottom = pixel_box(picture, region)
-    values = normalize(heatmap)
-    if (values < 0).any():
-        colors = apply_colormap((values + 1) / 2, DIVERGING)
-    else:
-        colors = apply_colormap(values, colormap)
+    shown = shades(heatmap)
+    colors = apply_colormap(shown.levels, DIVERGING if shown.diverging else colormap)
     size = (right - left, bottom - top)
     drawing = Image.fromarray(colors).resize(size, Image.Resampling.BILINEAR)
-    # The picture shows through where there is little to say.
-    strength = Image.fromarray((255 * opacity * np.sqrt(np.abs(values))).astype(np.uint8))
+    strength = Image.fromarray((255 * opacity * shown.strength).astype(np.uint8))
     whole = Image.fromarray((np.asarray(picture) * UNSEEN_BRIGHTNESS).astype(np.uint8))
     seen = picture.crop((left, top, right, bottom))
     whole.paste(Image.composite(drawing, seen, strength.resize(size, Image.Resampling.BILINEAR)), (left, top))

@@ -33,9 +33,11 @@ def main() -> int:
 
 
 def describe(cluster: Cluster, settings: LocalSettings) -> str:
+    page = [] if cluster.page is None else [f"  page     {cluster.page}"]
     return "\n".join(
         [
             "convscope is up; Ctrl-C stops it",
+            *page,
             f"  gRPC     {cluster.server}",
             f"  metrics  http://{settings.host}:{cluster.metrics_port}/metrics",
             f"  store    {cluster.store_url}",

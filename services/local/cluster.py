@@ -34,6 +34,9 @@ class Cluster:
         self.server = f"{settings.host}:{choose_port(settings.port, 'gRPC', option='--port', host=settings.host)}"
         self.metrics_port = choose_port(settings.metrics_port, "metrics", option="--metrics-port", host=settings.host)
         self.store_port = choose_port(settings.store_port, "store", option="--store-port")
+        self.web_port = (
+            choose_port(settings.web_port, "web", option="--web-port", host=settings.host) if settings.web else None
+        )
         self.logs = settings.data_dir / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self._heartbeat = settings.data_dir / "worker.heartbeat"
@@ -45,6 +48,13 @@ class Cluster:
         self._children.append(self._start_store())
         self._children.append(self._start_servers())
         self._children.append(self._start_worker())
+        if self.web_port is not None:
+            self._children.append(self._start_web(self.web_port))
+
+    @property
+    def page(self) -> str | None:
+        """Address of the page; None where there is none."""
+        return None if self.web_port is None else f"http://{self._settings.host}:{self.web_port}"
 
     @property
     def store_url(self) -> str:
@@ -53,7 +63,7 @@ class Cluster:
     def wait_until_ready(self, stop: threading.Event) -> bool:
         """False where `stop` came first. Raises ClusterError for a child that ended, or that took too long."""
         until = time.monotonic() + self._settings.start_timeout
-        while not (self._heartbeat.exists() and self._serving()):
+        while not (self._heartbeat.exists() and self._serving() and self._page_answers()):
             self.check()
             if time.monotonic() > until:
                 raise ClusterError(f"not ready after {self._settings.start_timeout:.0f} s; see {self.logs}")
@@ -63,11 +73,10 @@ class Cluster:
 
     def _serving(self) -> bool:
         """As the metrics page tells it, which needs no certificate where the servers encrypt."""
-        try:
-            with urlopen(f"http://{self._settings.host}:{self.metrics_port}/metrics", timeout=2) as page:
-                return b"convscope_serving 1.0" in page.read()
-        except OSError:
-            return False
+        return b"convscope_serving 1.0" in _read(f"http://{self._settings.host}:{self.metrics_port}/metrics")
+
+    def _page_answers(self) -> bool:
+        return self.page is None or bool(_read(f"{self.page}/healthz"))
 
     def check(self) -> None:
         """Raise ClusterError for a child that has ended."""
@@ -113,6 +122,15 @@ class Cluster:
         command = [sys.executable, "-m", "convscope.workers"]
         return Child("worker", command, log=self.logs / "worker.log", environment=environment)
 
+    def _start_web(self, port: int) -> Child:
+        environment = {
+            "CONVSCOPE_SERVER": self.server,
+            "CONVSCOPE_HOST": self._settings.host,
+            "CONVSCOPE_PORT": str(port),
+        }
+        command = [sys.executable, "-m", "convscope.web"]
+        return Child("web", command, log=self.logs / "web.log", environment=environment)
+
     def _shared_environment(self) -> dict[str, str]:
         environment = {"CONVSCOPE_REDIS_URL": self.store_url}
         if "CONVSCOPE_ARTIFACTS_URL" not in os.environ:
@@ -120,6 +138,15 @@ class Cluster:
         if self._settings.catalogue is not None:
             environment["CONVSCOPE_CATALOGUE"] = str(self._settings.catalogue)
         return environment
+
+
+def _read(url: str) -> bytes:
+    """What lies there; nothing while nobody answers."""
+    try:
+        with urlopen(url, timeout=2) as page:
+            return bytes(page.read())
+    except OSError:
+        return b""
 
 
 @contextmanager
@@ -154,8 +181,13 @@ def cluster_file(data_dir: Path) -> Path:
 
 
 def write_addresses(cluster: Cluster, data_dir: Path) -> None:
-    """Let other processes find the cluster: {"server": ..., "store": ..., "metrics": ...}."""
-    addresses = {"server": cluster.server, "store": cluster.store_url, "metrics": cluster.metrics_port}
+    """Let other processes find the cluster: {"server": ..., "store": ..., "metrics": ..., "page": ...}."""
+    addresses = {
+        "server": cluster.server,
+        "store": cluster.store_url,
+        "metrics": cluster.metrics_port,
+        "page": cluster.page,
+    }
     draft = cluster_file(data_dir).with_suffix(".draft")
     draft.write_text(json.dumps(addresses), encoding="utf-8")
     draft.replace(cluster_file(data_dir))

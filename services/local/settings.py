@@ -26,6 +26,10 @@ class LocalSettings(Settings):
     """Port of the Prometheus page; 0: any free one."""
     store_port: Port = 0
     """Port of the store, on loopback only; 0: any free one."""
+    web: bool = True
+    """Whether to serve the page too."""
+    web_port: Port = 7860
+    """Port of the page; 0: any free one."""
     models: str | None = None
     """Models to load at the start, comma-separated."""
     catalogue: Path | None = None

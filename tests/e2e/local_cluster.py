@@ -27,11 +27,13 @@ class Addresses:
     server: str
     store: str
     metrics: int
+    page: str
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Of the server, the store and the metrics page."""
-        return int(self.server.rpartition(":")[2]), int(self.store.rpartition(":")[2].partition("/")[0]), self.metrics
+        """Of the server, the store, the metrics page and the page."""
+        store = self.store.rpartition(":")[2].partition("/")[0]
+        return int(self.server.rpartition(":")[2]), int(store), self.metrics, int(self.page.rpartition(":")[2])
 
 
 class LocalCluster:
@@ -42,7 +44,19 @@ class LocalCluster:
         self.data_dir = data_dir
         self.trail = Trail(data_dir)
         self._said = data_dir.with_name(f"{data_dir.name}.said")
-        command = [sys.executable, "-m", SUPERVISOR, "--data-dir", str(data_dir), "--port", "0", "--models", MODEL]
+        command = [
+            sys.executable,
+            "-m",
+            SUPERVISOR,
+            "--data-dir",
+            str(data_dir),
+            "--port",
+            "0",
+            "--web-port",
+            "0",
+            "--models",
+            MODEL,
+        ]
         with self._said.open("wb") as file:
             self.process = subprocess.Popen(
                 [*command, *options], stdout=file, stderr=file, env={**self.trail.environment, **environment}

@@ -62,6 +62,7 @@ app.command("load")(models.load)
 app.command("unload")(models.unload)
 app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
 app.command("worker", context_settings=serve.PASS_ON_ALL)(serve.worker)
+app.command("web", context_settings=serve.PASS_ON_ALL)(serve.web)
 app.command("up", context_settings=serve.PASS_ON_ALL)(serve.up)
 app.command("demo")(demo.demo)
 

@@ -1,4 +1,4 @@
-"""convscope serve, worker, up: start what serves. They are programs of their own; this only finds and runs them."""
+"""convscope serve, worker, web, up: start what serves. Programs of their own; this only finds and runs them."""
 
 import os
 import sys
@@ -32,6 +32,11 @@ def serve(
 def worker(context: typer.Context) -> None:
     """Take jobs until SIGTERM; `convscope worker --help` lists its options."""
     run_module("convscope.workers", context.args, needs="torch", extra="worker")
+
+
+def web(context: typer.Context) -> None:
+    """Serve the page for a cluster until Ctrl-C; `convscope web --help` lists its options."""
+    run_module("convscope.web", context.args, needs="gradio", extra="web")
 
 
 def up(context: typer.Context) -> None:

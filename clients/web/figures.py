@@ -1,0 +1,56 @@
+"""Attributions as the viewer takes them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from convscope.client import Attribution
+from convscope.engine.imaging.overlay import Shades, shades
+from convscope.web.data_urls import jpeg_url, npy_url, png_url
+from convscope.web.titles import title
+
+SIDE = 1024
+"""The longer side of the picture that is drawn on, pixels; a larger one is scaled down."""
+
+
+def figures(answers: Sequence[Attribution], roles: Sequence[str] = ()) -> dict[str, Any]:
+    """One picture with some explanations of it. roles: said before what was explained, one for each."""
+    picture = answers[0].picture
+    assert picture is not None, "the page sends pictures only"
+    small = picture.copy()
+    small.thumbnail((SIDE, SIDE))
+    return {
+        "picture": jpeg_url(small),
+        "width": small.width,
+        "height": small.height,
+        "figures": [
+            _figure(answer, role, small, small.width / picture.width)
+            for answer, role in zip(answers, roles or [""] * len(answers), strict=True)
+        ],
+    }
+
+
+def _figure(answer: Attribution, role: str, picture: Image.Image, scale: float) -> dict[str, Any]:
+    values = np.asarray(answer.values)
+    notes = [answer.layer, answer.segmentation.note if answer.segmentation else ""]
+    found = {
+        "method": title(answer.method),
+        "target": f"{role}: {answer}" if role else str(answer),
+        "note": ", ".join(filter(None, notes)),
+        "name": f"{answer.method}-{answer.target_name}".replace(" ", "_").replace("/", "_"),
+        "values": npy_url(values),
+        "shape": " x ".join(map(str, values.shape)),
+        "region": [side * scale for side in answer.region],
+    }
+    if answer.segmentation is not None:
+        return found | {"drawn": jpeg_url(answer.overlay(picture=picture))}
+    shown = shades(answer.heatmap)
+    return found | {"shades": png_url(_planes(shown)), "diverging": shown.diverging}
+
+
+def _planes(shown: Shades) -> Image.Image:
+    """Red: the place in the colour map; green: the strength. Not as alpha, by which browsers multiply."""
+    levels, strength = ((255 * plane).round().astype(np.uint8) for plane in (shown.levels, shown.strength))
+    return Image.fromarray(np.stack([levels, strength, np.zeros_like(levels)], axis=2))

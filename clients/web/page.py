@@ -1,0 +1,56 @@
+"""The whole page."""
+
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from convscope.client.errors import ClientError
+from convscope.web.cluster import Cluster
+from convscope.web.explain import Explain
+from convscope.web.subject import subject
+
+LOOK_SECONDS = 3
+
+
+def page(cluster: Cluster) -> gr.Blocks:
+    """Lay it out and say what happens."""
+    blocks: gr.Blocks
+    with gr.Blocks(title="convscope", analytics_enabled=False, fill_width=True) as blocks:
+        gr.HTML(files("convscope.web").joinpath("header.html").read_text(encoding="utf-8"), padding=False)
+        notice = gr.HTML(elem_id="notice")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=260, elem_id="subject"):
+                chosen = subject()
+            with gr.Column(scale=4, min_width=320), gr.Tabs(elem_id="tabs"), gr.Tab("Explain", id="explain"):
+                Explain(cluster, chosen)
+
+        async def look(model: str | None) -> Any:
+            """Whether the cluster is there; and its models, where none is known yet."""
+            if not await cluster.answers():
+                return _away(cluster), gr.skip()
+            return "", gr.skip() if model else await _models(cluster)
+
+        for event in (blocks.load, gr.Timer(LOOK_SECONDS).tick):
+            event(look, [chosen.model], [notice, chosen.model], show_progress="hidden", queue=False)
+    return blocks
+
+
+async def _models(cluster: Cluster) -> Any:
+    """The choice of models; one that is loaded is chosen."""
+    try:
+        models = await cluster.client.models()
+    except ClientError:
+        return gr.skip()
+    names = [model.name for model in models]
+    ready = [model.name for model in models if model.state == "loaded"]
+    return gr.update(choices=names, value=next(iter(ready or names), None))
+
+
+def _away(cluster: Cluster) -> str:
+    where = escape(cluster.address)
+    return (
+        f'<div role="alert" class="away">No convscope cluster answers at <b>{where}</b>. '
+        "Start one with <code>convscope up</code>; this page goes on by itself.</div>"
+    )
