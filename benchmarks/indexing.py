@@ -19,6 +19,7 @@ from convscope.engine.inspection.receptive_field import receptive_field
 from convscope.engine.inspection.scan import Scan
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
+from convscope.services.common.tuning import tune_process
 from convscope.workers.scanning import Scanning
 
 NETWORKS = ("efficientnet_lite0", "resnet18", "resnet50")
@@ -28,6 +29,7 @@ AT_LEAST = 0.9
 
 
 def run() -> None:
+    tune_process()  # as workers are, for either side
     torch.set_num_threads(THREADS)
     files = _crops()
     columns = (
@@ -68,7 +70,7 @@ def _row(model: Model, files: list[bytes], layers: tuple[str, ...]) -> str:
 
 def _scanned(model: Model, files: list[bytes], layers: tuple[str, ...]) -> Scanning:
     scan = Scan(model, layers=layers, k=KEPT)
-    scanning = Scanning(model, scan, files.__getitem__, range(IMAGES), k=KEPT, readers=os.cpu_count() or 1)
+    scanning = Scanning(model, scan, files.__getitem__, range(IMAGES), k=KEPT, threads=os.cpu_count() or 1)
     while not scanning.over:
         scanning.advance()
     scanning.close()

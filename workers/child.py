@@ -73,7 +73,7 @@ class Child:
             )()
 
         def help_with(lease: Lease) -> None:
-            bench = Bench(lease, artifacts, models.get, self._store, readers=settings.threads_each)
+            bench = Bench(lease, artifacts, models.get, self._store, threads=settings.threads_each)
             help_index(bench, lambda: bool(leaving))
 
         self._carry_out = carry_out

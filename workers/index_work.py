@@ -65,7 +65,7 @@ class Plan:
             sha256 = images[number - numbers.start].sha256
             return self.bench.artifacts.get(image_path(self.collection.id, sha256))
 
-        return Scanning(self.model, self.scan, read, numbers, k=self.k, readers=self.bench.readers)
+        return Scanning(self.model, self.scan, read, numbers, k=self.k, threads=self.bench.threads)
 
     def shard_path(self, part: int) -> str:
         """Where a part's file lies: whoever makes it makes the same."""

@@ -104,7 +104,7 @@ class JobRun:
             self._artifacts,
             self._model,
             self._store,
-            readers=self._settings.threads_each,
+            threads=self._settings.threads_each,
             import_roots=self._settings.import_roots,
             max_pixels=self._settings.max_image_pixels,
         )

@@ -101,7 +101,7 @@ class ProjectWork(Work):
             perplexity=self._spec["perplexity"], metric=self._spec["metric"], seed=self._spec["seed"]
         )
         state = None if checkpoint is None else load(checkpoint)
-        return Projection(self._index.embeddings, parameters, threads=self._bench.readers, state=state)
+        return Projection(self._index.embeddings, parameters, threads=self._bench.threads, state=state)
 
     def _placed(self) -> NDArray[np.float32]:
         """The map that is there, and behind it the images that came since."""
@@ -109,7 +109,7 @@ class ProjectWork(Work):
         known = np.load(BytesIO(self._bench.artifacts.get(onto["coordinates"])), allow_pickle=False)
         count = onto["image_count"]
         vectors = self._index.embeddings
-        new = place(known, vectors[:count], vectors[count:], metric=self._spec["metric"], threads=self._bench.readers)
+        new = place(known, vectors[:count], vectors[count:], metric=self._spec["metric"], threads=self._bench.threads)
         return np.concatenate([known, new])
 
     def _thumbnail(self, number: int) -> Image.Image:

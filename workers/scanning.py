@@ -1,6 +1,7 @@
-"""A part of a collection through a model: the next pictures are read and decoded while the model runs."""
+"""A part of a collection through a model: files are read and decoded while the model runs."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from convscope.engine.imaging.decode import decode
 from convscope.engine.inspection.index import Shard
 from convscope.engine.inspection.scan import Findings, Scan
-from convscope.engine.inspection.thumbnails import pixel_vector, thumbnail
+from convscope.engine.inspection.thumbnails import pixel_vector, shrink, thumbnail
 from convscope.engine.models.model import Model
 
 # Fixed, because other batches round otherwise, and a scan that goes on elsewhere is to give the same.
@@ -29,63 +30,95 @@ class _Read:
     thumbnail: bytes
 
 
+@dataclass(frozen=True)
+class _Scanned:
+    """A batch that is through."""
+
+    findings: Findings
+    pixels: list[NDArray[np.uint8]]
+    thumbnails: list[bytes]
+
+
 class Scanning:
     """Scans pictures with numbers in a row, batch by batch; a context, whose end gives up what is being read."""
 
     def __init__(
-        self, model: Model, scan: Scan, read: Callable[[int], bytes], numbers: range, *, k: int, readers: int
+        self, model: Model, scan: Scan, read: Callable[[int], bytes], numbers: range, *, k: int, threads: int
     ) -> None:
-        """read: the file of a picture. k: activations kept for each channel. readers: pictures decoded at once."""
+        """read: the file of a picture. k: activations kept for each channel. threads: that may compute at once."""
         self._model = model
         self._scan = scan
         self._read = read
         self._k = k
         size = BATCH.get(model.device.type, BATCH["cpu"])
         self._batches = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="reader")
-        # Two batches ahead: one is decoded while the model runs the other.
-        self._reading: list[list[Future[_Read]]] = [self._begin(batch) for batch in self._batches[:2]]
-        self._found: list[Findings] = []
-        self._pixels: list[NDArray[np.uint8]] = []
-        self._thumbnails: list[bytes] = []
+        self._threads = torch.get_num_threads()
+        # On a CPU each thread takes a batch of its own from the file to what is found: a network that is run by all of
+        # them together waits at every operator for the one that decodes.
+        self._on_cpu = model.device.type == "cpu"
+        streams = threads if self._on_cpu else 1
+        self._streams = ThreadPoolExecutor(streams, thread_name_prefix="stream", initializer=self._begin_stream)
+        self._readers = None if self._on_cpu else ThreadPoolExecutor(threads, thread_name_prefix="reader")
+        self._ahead = 2 * streams
+        self._under_way = deque(self._submit(batch) for batch in self._batches[: self._ahead])
+        self._scanned: list[_Scanned] = []
 
     @property
     def done(self) -> int:
         """Pictures that are through."""
-        return len(self._thumbnails)
+        return sum(len(batch.thumbnails) for batch in self._scanned)
 
     @property
     def over(self) -> bool:
-        return len(self._found) == len(self._batches)
+        return len(self._scanned) == len(self._batches)
 
     def advance(self) -> None:
-        """Run the next batch. Raises what reading and decoding raise."""
-        place = len(self._found)
-        pictures = [future.result() for future in self._reading.pop(0)]
-        if place + 2 < len(self._batches):
-            self._reading.append(self._begin(self._batches[place + 2]))
-        pixels = torch.stack([picture.image for picture in pictures]).to(self._model.device)
-        images = self._model.preprocessing.normalize(pixels).contiguous(memory_format=torch.channels_last)
-        found = self._scan.run(images, self._batches[place].start)
-        self._found.append(found)
-        self._pixels += [picture.pixels for picture in pictures]
-        self._thumbnails += [picture.thumbnail for picture in pictures]
+        """Wait for the next batch. Raises what reading and decoding raise."""
+        self._scanned.append(self._under_way.popleft().result())
+        following = len(self._scanned) + len(self._under_way)
+        if following < len(self._batches):
+            self._under_way.append(self._submit(self._batches[following]))
 
     def shard(self) -> Shard:
         """What was found, once it is over."""
-        return Shard(Findings.together(self._found, self._k), np.stack(self._pixels), tuple(self._thumbnails))
+        findings = Findings.together([batch.findings for batch in self._scanned], self._k)
+        pixels = [vector for batch in self._scanned for vector in batch.pixels]
+        thumbnails = tuple(picture for batch in self._scanned for picture in batch.thumbnails)
+        return Shard(findings, np.stack(pixels), thumbnails)
 
     def close(self) -> None:
         """Give up what is being read."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._streams.shutdown(cancel_futures=True)
+        if self._readers is not None:
+            self._readers.shutdown(cancel_futures=True)
+        if self._on_cpu:
+            torch.set_num_threads(self._threads)  # what a stream says counts for threads that come later, too
 
-    def _begin(self, batch: range) -> list[Future[_Read]]:
-        return [self._pool.submit(self._prepare, number) for number in batch]
+    def _begin_stream(self) -> None:
+        if self._on_cpu:
+            torch.set_num_threads(1)
+
+    def _submit(self, batch: range) -> Future[_Scanned]:
+        if self._readers is None:
+            return self._streams.submit(lambda: self._run(batch.start, map(self._prepare, batch)))
+        reading = [self._readers.submit(self._prepare, number) for number in batch]
+        return self._streams.submit(lambda: self._run(batch.start, (picture.result() for picture in reading)))
+
+    def _run(self, first: int, reading: Iterable[_Read]) -> _Scanned:
+        pictures = list(reading)
+        pixels = torch.stack([picture.image.permute(1, 2, 0) for picture in pictures]).to(self._model.device)
+        images = self._model.preprocessing.normalize(pixels.permute(0, 3, 1, 2))
+        return _Scanned(
+            self._scan.run(images, first),
+            [picture.pixels for picture in pictures],
+            [picture.thumbnail for picture in pictures],
+        )
 
     def _prepare(self, number: int) -> _Read:
         picture = decode(self._read(number), field="image")
         image, _ = self._model.preprocessing.crop(picture)
-        return _Read(image, pixel_vector(picture), thumbnail(picture))
+        small = shrink(picture)
+        return _Read(image, pixel_vector(small), thumbnail(small))
 
 
 def parts_of(first: int, end: int, size: int) -> Iterator[range]:

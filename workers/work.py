@@ -25,8 +25,8 @@ class Bench:
     model: Callable[[str], Model]
     """A model of the catalogue. Raises UnknownModel, ModelUnloadable."""
     store: redis.Redis
-    readers: int
-    """Files that may be read and decoded at once."""
+    threads: int
+    """That may compute, or read files, at once."""
     import_roots: tuple[str, ...] = ()
     """URLs below which images may be read."""
     max_pixels: int = MAX_PIXELS

@@ -70,11 +70,12 @@ class Preprocessing(BaseModel):
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """uint8 [N, 3, height, width] to the network's float input, on the device of `pixels`."""
-        mean, std = (
-            torch.tensor(channels, device=pixels.device).view(1, 3, 1, 1) for channels in (self.mean, self.std)
-        )
-        scaled = pixels.to(torch.float32, memory_format=torch.channels_last) / 255
-        return (scaled - mean) / std
+        count, channels, height, width = pixels.shape
+        # Rows of whole pixels, which are computed with in one sweep; three numbers at a time would take four times as
+        # long.
+        mean, std = (torch.tensor(values, device=pixels.device).repeat(width) for values in (self.mean, self.std))
+        rows = pixels.permute(0, 2, 3, 1).to(torch.float32).reshape(count, height, width * channels)
+        return (rows / 255).sub_(mean).div_(std).view(count, height, width, channels).permute(0, 3, 1, 2)
 
     def denormalize(self, images: Tensor) -> Tensor:
         """The network's input back to uint8 [N, 3, height, width]: the very pixels that normalize() was given.

@@ -13,7 +13,7 @@ from convscope.engine.imaging.decode import decode
 from convscope.engine.inspection.index import Index
 from convscope.engine.inspection.neighbours import Metric
 from convscope.engine.inspection.scan import Kind
-from convscope.engine.inspection.thumbnails import pixel_vector
+from convscope.engine.inspection.thumbnails import pixel_vector, shrink
 from convscope.engine.models.layers import Layer
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Preprocessing
@@ -144,7 +144,7 @@ class Searches:
                 vectors = sought.index.embeddings if space == "features" else sought.index.pixels
                 return vectors[request.number], (request.number,)
             case "image" if space == "pixels":
-                return pixel_vector(read_original(request.image, max_pixels=self._max_pixels)), ()
+                return pixel_vector(shrink(read_original(request.image, max_pixels=self._max_pixels))), ()
             case "image":
                 task = Task(features=sought.record.embedding_layer)
                 _, result = self._runner.run(task, model, request.image, call)
