@@ -1,17 +1,17 @@
 """The tab Explain: what the model says, and which pixels make it say so."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import gradio as gr
 
-from convscope.client import Model
+from convscope.client import Model, Prediction
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster, grids
-from convscope.web.explaining import COUNTERFACTUAL, Question, explained
+from convscope.web.explaining import COUNTERFACTUAL, Question, Stage, explained
 from convscope.web.figures import figures
 from convscope.web.sentences import spoken, spoken_stream
-from convscope.web.subject import Subject
+from convscope.web.subject import Subject, sample
 from convscope.web.titles import choices, title
 from convscope.web.viewer import viewer
 
@@ -50,37 +50,31 @@ class Explain:
         self._wire()
 
     def _wire(self) -> None:
-        picture, model = self._subject.picture, self._subject.model
+        picture, model, samples = self._subject.picture, self._subject.model, self._subject.samples
+        settings = [model, self._methods, self._layer]
         answer = [self._viewer, self._progress, self._code]
-        question = [picture, model, self._methods, self._layer]
+        anew = [self._said, self._other, self._truth, *answer]
         always: Any = {"trigger_mode": "always_last", "show_progress": "hidden"}
         described = model.change(
             self.describe, [model], [self._layer, self._other, self._truth], show_progress="minimal"
         )
-        described.then(self.classify, [picture, model], [self._said, self._other, self._truth], show_progress="hidden")
-        top = [
-            described.then(self.explain, question, answer, show_progress="hidden"),
-            picture.change(self.explain, question, answer, **always),
+        under_way = [
+            described.then(self.explain, [picture, *settings], anew, show_progress="hidden"),
+            picture.input(self.explain, [picture, *settings], anew, **always),
+            samples.input(self.explain_sample, [samples, *settings], [picture, *anew], **always),
         ]
-        picture.change(self.classify, [picture, model], [self._said, self._other, self._truth], **always)
         # One of the two is chosen.
         self._said.input(lambda: None, None, self._other, **always)
         self._other.input(lambda: None, None, self._said, **always)
         gr.on(
             [self._said.input, self._other.input, self._methods.change, self._layer.input],
-            self.explain,
-            [*question, self._said, self._other],
+            self.explain_again,
+            [picture, *settings, self._said, self._other],
             answer,
-            cancels=top,
+            cancels=under_way,
             **always,
         )
-        self._truth.input(
-            self.analyze, [picture, model, self._methods, self._layer, self._truth], [self._failure], **always
-        )
-
-    @property
-    def _ask(self) -> Any:
-        return self._cluster.client
+        self._truth.input(self.analyze, [picture, *settings, self._truth], [self._failure], **always)
 
     async def describe(self, name: str | None) -> Any:
         """A model has been chosen: its layers and classes."""
@@ -95,33 +89,56 @@ class Explain:
             gr.update(choices=labels, value=None),
         )
 
-    async def classify(self, picture: str | None, model: str | None) -> Any:
-        """A picture has been chosen: the classes to pick from."""
-        if not picture or not model:
-            return gr.update(choices=[], value=None), gr.update(value=None), gr.update(value=None)
-        best = await spoken(self._ask.classify)(picture, model=model)
-        offered = [(str(one), one.index) for one in best]
-        return gr.update(choices=offered, value=best[0].index), gr.update(value=None), gr.update(value=None)
+    async def explain_sample(
+        self, name: str | None, model: str | None, methods: list[str], layer: str | None
+    ) -> AsyncIterator[Any]:
+        """A sample was clicked: it becomes the picture, and what is said of it comes with it, in one answer."""
+        picture: Any = sample(name)
+        async for answer in self.explain(picture, model, methods, layer):
+            yield picture, *answer
+            picture = gr.skip()
 
     async def explain(
+        self, picture: str | None, model: str | None, methods: list[str], layer: str | None
+    ) -> AsyncIterator[Any]:
+        """Another picture, or model: the classes to pick from, and explanations of the first."""
+        if not picture or not model:
+            yield gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, "", ""
+            return
+        classes: Any = [gr.skip()] * 3
+        question = Question(picture, model, tuple(methods), None, layer or None)
+        if not question.quick:
+            best = await spoken(self._cluster.client.classify)(picture, model=model)
+            yield *_classes(best), None, "", ""
+        async for stage in self._stages(question):
+            if stage.answers is not None and question.quick:
+                classes = _classes(stage.answers[0].predictions)
+            yield *classes, *self._shown(question, stage)
+            classes = [gr.skip()] * 3
+
+    async def explain_again(
         self,
         picture: str | None,
         model: str | None,
         methods: list[str],
         layer: str | None,
-        said: int | None = None,
-        other: int | None = None,
+        said: int | None,
+        other: int | None,
     ) -> AsyncIterator[Any]:
-        """Everything that changes what is asked."""
+        """The same picture, asked otherwise."""
         if not picture or not model or not methods:
             yield None, "", ""
             return
-        target = said if other is None else other
-        question = Question(picture, model, tuple(methods), target, layer or None)
-        code = question.lines(self._cluster.address)
-        async for stage in spoken_stream(explained)(self._cluster, question):
-            drawn = gr.skip() if stage.answers is None else figures(stage.answers)
-            yield drawn, stage.progress, code
+        question = Question(picture, model, tuple(methods), said if other is None else other, layer or None)
+        async for stage in self._stages(question):
+            yield self._shown(question, stage)
+
+    def _stages(self, question: Question) -> AsyncIterator[Stage]:
+        return spoken_stream(explained)(self._cluster, question)
+
+    def _shown(self, question: Question, stage: Stage) -> Any:
+        drawn = gr.skip() if stage.answers is None else figures(stage.answers)
+        return drawn, stage.progress, question.lines(self._cluster.address)
 
     async def analyze(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None, truth: int | None
@@ -131,7 +148,9 @@ class Explain:
             return None
         method = methods[0].partition(":")[0] if methods else "grad_cam"
         parameters = {"layer": layer or None} if "layer" in PARAMETER_FIELDS[method] else {}
-        found = await spoken(self._ask.analyze_failure)(picture, truth, model=model, method=method, **parameters)
+        found = await spoken(self._cluster.client.analyze_failure)(
+            picture, truth, model=model, method=method, **parameters
+        )
         return figures([found.said, found.truth], ["said", "truth"])
 
 
@@ -140,6 +159,12 @@ def _methods() -> list[tuple[str, str]]:
     offered = choices()
     place = [method for _, method in offered].index("grad_cam")
     return [*offered[: place + 1], against, *offered[place + 1 :]]
+
+
+def _classes(best: Sequence[Prediction]) -> list[Any]:
+    """What there is to pick from, the best chosen; and neither another class nor a truth."""
+    offered = [(str(one), one.index) for one in best]
+    return [gr.update(choices=offered, value=best[0].index), gr.update(value=None), gr.update(value=None)]
 
 
 def _labels(model: Model) -> list[tuple[str, int]]:

@@ -30,6 +30,11 @@ class Question:
     layer: str | None
     """For methods that look at one; None: the model's own."""
 
+    @property
+    def quick(self) -> bool:
+        """Whether there is a method that answers at once."""
+        return any(variant.method not in SLOW for variant in self.variants())
+
     def variants(self) -> list[Variant]:
         return [self._variant(choice) for choice in self.choices]
 

@@ -8,10 +8,12 @@ from socket import socket
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
 
 from convscope.web.cluster import Cluster
 from convscope.web.page import page
 from convscope.web.settings import WebSettings
+from convscope.web.subject import FOLDER, SAMPLES_URL
 from convscope.web.theme import theme
 
 # Gradio's components compile their templates and charts in the browser. Nothing comes from or goes to another host.
@@ -35,6 +37,8 @@ def application(settings: WebSettings) -> FastAPI:
         await cluster.close()
 
     app = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+
+    app.mount(SAMPLES_URL, StaticFiles(directory=FOLDER))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

@@ -1,22 +1,16 @@
 """What is looked at: a model and a picture, which all tabs share."""
 
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-SAMPLES = ("cat", "coffee", "astronaut", "rocket")
-
-
-class PictureInput(gr.Image):
-    """A picture as it was uploaded, byte for byte; the cluster says what it thinks of it."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
+SAMPLES = {"cat": "A cat", "coffee": "A cup of coffee", "astronaut": "An astronaut", "rocket": "A rocket"}
+"""The photographs to click: the stems of their files, and what they show."""
+SAMPLES_URL = "/samples"
+FOLDER = Path(str(files("convscope.web"))) / "samples"
 
 
 @dataclass(frozen=True)
@@ -24,13 +18,16 @@ class Subject:
     """The components of the left column."""
 
     model: gr.Dropdown
-    picture: PictureInput
+    picture: gr.Image
+    """Its input event tells that somebody has chosen another."""
+    samples: gr.HTML
+    """Its input event tells that a sample was clicked, whose name is its value."""
 
 
 def subject() -> Subject:
     """Lay the column out."""
     model = gr.Dropdown(label="Model", choices=[], interactive=True, elem_id="model")
-    picture = PictureInput(
+    picture = gr.Image(
         label="Picture",
         type="filepath",
         image_mode=None,
@@ -39,12 +36,29 @@ def subject() -> Subject:
         elem_id="picture",
         buttons=["fullscreen"],
     )
-    gr.Examples([[str(path)] for path in samples()], [picture], label="Or one of these", elem_id="samples")
-    return Subject(model, picture)
+    picture.preprocess = _as_uploaded  # type: ignore[method-assign]
+    samples = gr.HTML(
+        None,
+        html_template=_text("samples.html"),
+        css_template=_text("samples.css"),
+        js_on_load=_text("samples.js"),
+        apply_default_css=False,
+        elem_id="samples",
+        samples=[{"name": name, "shows": shows} for name, shows in SAMPLES.items()],
+        url=SAMPLES_URL,
+    )
+    return Subject(model, picture, samples)
 
 
-def samples() -> list[Path]:
-    """The photographs to click."""
-    folder = files("convscope.web").joinpath("samples")
-    with as_file(folder) as place:
-        return [place / f"{name}.jpg" for name in SAMPLES]
+def sample(name: str | None) -> str | None:
+    """Path of a sample's file; None for what is none."""
+    return str(FOLDER / f"{name}.jpg") if name in SAMPLES else None
+
+
+def _as_uploaded(payload: Any) -> str | None:
+    """A picture's path, its file byte for byte: what is broken about it, the cluster says."""
+    return payload.path if payload else None
+
+
+def _text(name: str) -> str:
+    return files("convscope.web").joinpath(name).read_text(encoding="utf-8")
