@@ -43,6 +43,13 @@ class Cluster:
         except ClientError:
             return False
 
+    async def models(self) -> tuple[list[str], str | None]:
+        """The names of the catalogue, and the one to begin with: one that is loaded. Raises ClientError."""
+        models = await self.client.models()
+        names = [model.name for model in models]
+        ready = [model.name for model in models if model.state == "loaded"]
+        return names, next(iter(ready or names), None)
+
     async def loaded(self, name: str) -> Model:
         """A model with its layers and labels; it is loaded where it is not. Raises ClientError."""
         model = await self.client.model(name)

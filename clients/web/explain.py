@@ -1,6 +1,7 @@
 """The tab Explain: what the model says, and which pixels make it say so."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -8,11 +9,11 @@ import gradio as gr
 from convscope.client import Model, Prediction
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster, grids
-from convscope.web.explaining import COUNTERFACTUAL, Question, Stage, explained
+from convscope.web.explaining import COUNTERFACTUAL, Question, Stage, choice_title, explained
 from convscope.web.figures import figures
 from convscope.web.sentences import spoken, spoken_stream
 from convscope.web.subject import Subject, sample
-from convscope.web.titles import choices, title
+from convscope.web.titles import methods
 from convscope.web.viewer import viewer
 
 METHODS = ["grad_cam"]
@@ -50,7 +51,8 @@ class Explain:
         self._wire()
 
     def _wire(self) -> None:
-        picture, model, samples = self._subject.picture, self._subject.model, self._subject.samples
+        subject = self._subject
+        picture, path, model, samples = subject.picture, subject.path, subject.model, subject.samples
         settings = [model, self._methods, self._layer]
         answer = [self._viewer, self._progress, self._code]
         anew = [self._said, self._other, self._truth, *answer]
@@ -61,7 +63,7 @@ class Explain:
         under_way = [
             described.then(self.explain, [picture, *settings], anew, show_progress="hidden"),
             picture.input(self.explain, [picture, *settings], anew, **always),
-            samples.input(self.explain_sample, [samples, *settings], [picture, *anew], **always),
+            samples.input(self.explain_sample, [samples, *settings], [picture, path, *anew], **always),
         ]
         # One of the two is chosen.
         self._said.input(lambda: None, None, self._other, **always)
@@ -91,17 +93,19 @@ class Explain:
 
     async def explain_sample(
         self, name: str | None, model: str | None, methods: list[str], layer: str | None
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any]:
         """A sample was clicked: it becomes the picture, and what is said of it comes with it, in one answer."""
-        picture: Any = sample(name)
-        async for answer in self.explain(picture, model, methods, layer):
-            yield picture, *answer
-            picture = gr.skip()
+        picture = sample(name)
+        async with aclosing(self.explain(picture, model, methods, layer)) as answers:
+            async for answer in answers:
+                yield picture, picture, *answer
 
     async def explain(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any]:
         """Another picture, or model: the classes to pick from, and explanations of the first."""
+        # A picture may be there before the page knows the models.
+        model = model or (await spoken(self._cluster.models)())[1]
         if not picture or not model:
             yield gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, "", ""
             return
@@ -110,11 +114,12 @@ class Explain:
         if not question.quick:
             best = await spoken(self._cluster.client.classify)(picture, model=model)
             yield *_classes(best), None, "", ""
-        async for stage in self._stages(question):
-            if stage.answers is not None and question.quick:
-                classes = _classes(stage.answers[0].predictions)
-            yield *classes, *self._shown(question, stage)
-            classes = [gr.skip()] * 3
+        async with aclosing(self._stages(question)) as stages:
+            async for stage in stages:
+                if stage.answers is not None and question.quick:
+                    classes = _classes(next(iter(stage.answers.values())).predictions)
+                yield *classes, *self._shown(question, stage)
+                classes = [gr.skip()] * 3
 
     async def explain_again(
         self,
@@ -124,20 +129,24 @@ class Explain:
         layer: str | None,
         said: int | None,
         other: int | None,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any]:
         """The same picture, asked otherwise."""
         if not picture or not model or not methods:
             yield None, "", ""
             return
         question = Question(picture, model, tuple(methods), said if other is None else other, layer or None)
-        async for stage in self._stages(question):
-            yield self._shown(question, stage)
+        async with aclosing(self._stages(question)) as stages:
+            async for stage in stages:
+                yield self._shown(question, stage)
 
-    def _stages(self, question: Question) -> AsyncIterator[Stage]:
+    def _stages(self, question: Question) -> AsyncGenerator[Stage]:
         return spoken_stream(explained)(self._cluster, question)
 
     def _shown(self, question: Question, stage: Stage) -> Any:
-        drawn = gr.skip() if stage.answers is None else figures(stage.answers)
+        drawn: Any = gr.skip()
+        if stage.answers is not None:
+            titles = [question.titles[place] for place in stage.answers]
+            drawn = figures(list(stage.answers.values()), titles=titles)
         return drawn, stage.progress, question.lines(self._cluster.address)
 
     async def analyze(
@@ -151,14 +160,14 @@ class Explain:
         found = await spoken(self._cluster.client.analyze_failure)(
             picture, truth, model=model, method=method, **parameters
         )
-        return figures([found.said, found.truth], ["said", "truth"])
+        return figures([found.said, found.truth], roles=["said", "truth"])
 
 
 def _methods() -> list[tuple[str, str]]:
-    against = (f"{title('grad_cam')}, counterfactual", f"grad_cam:{COUNTERFACTUAL}")
-    offered = choices()
-    place = [method for _, method in offered].index("grad_cam")
-    return [*offered[: place + 1], against, *offered[place + 1 :]]
+    """Every method, and behind Grad-CAM its counterfactual."""
+    offered = methods()
+    offered.insert(offered.index("grad_cam") + 1, f"grad_cam:{COUNTERFACTUAL}")
+    return [(choice_title(choice), choice) for choice in offered]
 
 
 def _classes(best: Sequence[Prediction]) -> list[Any]:

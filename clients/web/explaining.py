@@ -1,7 +1,8 @@
 """Explanations of one picture: quick methods in one call, slow ones one by one, with how far they are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,12 @@ from convscope.web.titles import SLOW, title
 
 COUNTERFACTUAL = "counterfactual"
 WATCH_SECONDS = 0.25
+
+
+def choice_title(choice: str) -> str:
+    """The name of a choice, for people."""
+    method, _, other = choice.partition(":")
+    return f"{title(method)}, {other}" if other else title(method)
 
 
 @dataclass(frozen=True)
@@ -47,34 +54,44 @@ class Question:
             parameters["counterfactual"] = True
         return Variant(method, **parameters)
 
+    @property
+    def titles(self) -> list[str]:
+        """The names of the choices, for people."""
+        return [choice_title(choice) for choice in self.choices]
+
     def lines(self, server: str) -> str:
         """The program that asks the same."""
-        target = "" if self.target is None else f", target={self.target}"
         variants = self.variants()
+        asked = [f"model={self.model!r}", *([] if self.target is None else [f"target={self.target}"])]
         if len(variants) == 1:
             one = variants[0]
-            parameters = "".join(f", {name}={value!r}" for name, value in one.parameters.items())
-            call = f'client.attribute("picture.jpg", model={self.model!r}, method={one.method!r}{target}{parameters})'
-            lines = [f"answer = {call}", f'answer.save("{one.method}.png")  # or .npy', "answer.heatmap"]
+            parameters = [f"{name}={value!r}" for name, value in one.parameters.items()]
+            given = ", ".join([f"method={one.method!r}", *asked, *parameters])
+            lines = [
+                f'answer = client.attribute("picture.jpg", {given})',
+                f'answer.save("{one.method}.png")  # or .npy',
+            ]
             return snippet(server, lines)
-        plain = all(not variant.parameters for variant in variants)
-        listed = [variant.method for variant in variants] if plain else variants
-        call = f'client.compare("picture.jpg", {listed!r}, model={self.model!r}{target})'
-        lines = [f"answers = {call}", 'answers.contact_sheet().save("sheet.png")']
-        return snippet(server, lines, *([] if plain else ["Variant"]))
+        listed = [f"    {one!r}," if one.parameters else f"    {one.method!r}," for one in variants]
+        lines = [
+            "variants = [", *listed, "]",
+            f'answers = client.compare("picture.jpg", variants, {", ".join(asked)})',
+            'answers.contact_sheet().save("sheet.png")',
+        ]  # fmt: skip
+        return snippet(server, lines, *(["Variant"] if any(one.parameters for one in variants) else []))
 
 
 @dataclass(frozen=True)
 class Stage:
     """How far the answer is."""
 
-    answers: tuple[Attribution, ...] | None
-    """In the order of the choices; None: as they were."""
+    answers: dict[int, Attribution] | None
+    """By the place of their choice, in the order of the choices; None: as they were."""
     progress: str
     """A line of the page; empty when all is there."""
 
 
-async def explained(cluster: Cluster, question: Question) -> AsyncIterator[Stage]:
+async def explained(cluster: Cluster, question: Question) -> AsyncGenerator[Stage]:
     """What there is, as it comes. Raises ClientError. Whoever stops listening stops the work."""
     variants = question.variants()
     found: dict[int, Attribution] = {}
@@ -87,21 +104,22 @@ async def explained(cluster: Cluster, question: Question) -> AsyncIterator[Stage
         yield Stage(_in_order(found), "")
     for place, variant in enumerate(variants):
         if place not in found:
-            async for answer, line in _slow(cluster, question, variant):
-                if answer is None:
-                    yield Stage(None, line)
-                else:
-                    found[place] = answer
-                    yield Stage(_in_order(found), "")
+            async with aclosing(_slow(cluster, question, variant)) as stages:
+                async for answer, line in stages:
+                    if answer is None:
+                        yield Stage(None, line)
+                    else:
+                        found[place] = answer
+                        yield Stage(_in_order(found), "")
 
 
-def _in_order(found: dict[int, Attribution]) -> tuple[Attribution, ...]:
-    return tuple(found[place] for place in sorted(found))
+def _in_order(found: dict[int, Attribution]) -> dict[int, Attribution]:
+    return dict(sorted(found.items()))
 
 
 async def _slow(
     cluster: Cluster, question: Question, variant: Variant
-) -> AsyncIterator[tuple[Attribution | None, str]]:
+) -> AsyncGenerator[tuple[Attribution | None, str]]:
     far: list[Sequence[int]] = []
     work = asyncio.ensure_future(
         cluster.client.attribute(

@@ -15,8 +15,9 @@ SIDE = 1024
 """The longer side of the picture that is drawn on, pixels; a larger one is scaled down."""
 
 
-def figures(answers: Sequence[Attribution], roles: Sequence[str] = ()) -> dict[str, Any]:
-    """One picture with some explanations of it. roles: said before what was explained, one for each."""
+def figures(answers: Sequence[Attribution], *, titles: Sequence[str] = (), roles: Sequence[str] = ()) -> dict[str, Any]:
+    """One picture with some explanations of it. titles: where they are not those of the methods. roles: said before
+    what was explained. Both one for each, or none."""
     picture = answers[0].picture
     assert picture is not None, "the page sends pictures only"
     small = picture.copy()
@@ -26,20 +27,23 @@ def figures(answers: Sequence[Attribution], roles: Sequence[str] = ()) -> dict[s
         "width": small.width,
         "height": small.height,
         "figures": [
-            _figure(answer, role, small, small.width / picture.width)
-            for answer, role in zip(answers, roles or [""] * len(answers), strict=True)
+            _figure(answer, name or title(answer.method), role, small, small.width / picture.width)
+            for answer, name, role in zip(
+                answers, titles or [""] * len(answers), roles or [""] * len(answers), strict=True
+            )
         ],
     }
 
 
-def _figure(answer: Attribution, role: str, picture: Image.Image, scale: float) -> dict[str, Any]:
+def _figure(answer: Attribution, name: str, role: str, picture: Image.Image, scale: float) -> dict[str, Any]:
     values = np.asarray(answer.values)
-    notes = [answer.layer, answer.segmentation.note if answer.segmentation else ""]
+    nothing = "" if values.any() else "zero everywhere"
+    notes = [answer.layer, nothing, answer.segmentation.note if answer.segmentation else ""]
     found = {
-        "method": title(answer.method),
+        "method": name,
         "target": f"{role}: {answer}" if role else str(answer),
         "note": ", ".join(filter(None, notes)),
-        "name": f"{answer.method}-{answer.target_name}".replace(" ", "_").replace("/", "_"),
+        "name": f"{name}-{answer.target_name}".replace(" ", "_").replace("/", "_"),
         "values": npy_url(values),
         "shape": " x ".join(map(str, values.shape)),
         "region": [side * scale for side in answer.region],

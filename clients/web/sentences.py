@@ -1,6 +1,7 @@
 """What is said when something fails."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from functools import wraps
 from typing import Any
 
@@ -40,14 +41,15 @@ def spoken(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
     return speaking
 
 
-def spoken_stream(function: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+def spoken_stream(function: Callable[..., AsyncGenerator[Any]]) -> Callable[..., AsyncGenerator[Any]]:
     """spoken() for one that answers several times."""
 
     @wraps(function)
-    async def speaking(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
+    async def speaking(*arguments: Any, **named: Any) -> AsyncGenerator[Any]:
         try:
-            async for answer in function(*arguments, **named):
-                yield answer
+            async with aclosing(function(*arguments, **named)) as answers:
+                async for answer in answers:
+                    yield answer
         except ClientError as error:
             raise _shown(error) from error
 

@@ -20,6 +20,9 @@ class Subject:
     model: gr.Dropdown
     picture: gr.Image
     """Its input event tells that somebody has chosen another."""
+    path: gr.Textbox
+    """Of the picture's file. Its change event tells that there is another, wherever that came from; the picture's own
+    fires without end, because every answer makes it a new value."""
     samples: gr.HTML
     """Its input event tells that a sample was clicked, whose name is its value."""
 
@@ -47,7 +50,9 @@ def subject() -> Subject:
         samples=[{"name": name, "shows": shows} for name, shows in SAMPLES.items()],
         url=SAMPLES_URL,
     )
-    return Subject(model, picture, samples)
+    path = gr.Textbox(visible="hidden", elem_id="path")
+    picture.input(lambda path: path or "", [picture], [path], show_progress="hidden")
+    return Subject(model, picture, path, samples)
 
 
 def sample(name: str | None) -> str | None:

@@ -34,9 +34,9 @@ def title(method: str) -> str:
     return TITLES.get(method, method)
 
 
-def choices() -> list[tuple[str, str]]:
-    """(title, method), in the order of this table."""
-    return [(title(method), method) for method in sorted(METHODS, key=_place)]
+def methods() -> list[str]:
+    """All there are, in the order of this table."""
+    return sorted(METHODS, key=_place)
 
 
 def _place(method: str) -> int:

@@ -116,7 +116,7 @@ def local_cluster(**settings: object) -> Iterator[dict[str, str]]:
     told = {f"CONVSCOPE_{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="convscope-demo-") as folder:
         command = [sys.executable, "-m", "convscope.services.local"]
-        options = ["--data-dir", folder, "--port", "0", "--web", "false", "--models", MODEL]
+        options = ["--data-dir", folder, "--port", "0", "--no-web", "--models", MODEL]
         process = subprocess.Popen(command + options, env=os.environ | told)
         try:
             yield _wait_for_addresses(process, Path(folder) / "cluster.json")

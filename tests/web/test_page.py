@@ -1,0 +1,97 @@
+"""The page as a whole: small screens, other hosts, a cluster that goes and comes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.local_cluster import Addresses
+from tests.processes import ServerProcess, free_port
+from tests.web.served import WebProcess
+
+
+def test_no_request_leaves_for_another_host(cluster: Addresses, visitor: Callable[..., Page]) -> None:
+    page = visitor(cluster.page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+    page.get_by_role("tab", name="Explain").click()
+    page.get_by_role("button", name="A cat").click()
+    expect(page.locator("#said input")).to_have_count(5)
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(cluster.page).netloc}
+
+
+def test_the_browser_is_told_to_ask_nobody_else(cluster: Addresses) -> None:
+    with urlopen(cluster.page) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_telephone_shows_everything_without_scrolling_sideways(
+    cluster: Addresses, visitor: Callable[..., Page], dark: bool
+) -> None:
+    page = visitor(cluster.page, width=360, height=800, dark=dark)
+    page.get_by_role("button", name="A cat").click()
+    canvas = page.locator("figure canvas").first
+    expect(canvas).to_be_visible()
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != (
+        "rgb(255, 255, 255)" if dark else "rgb(0, 0, 0)"
+    )
+
+
+def test_everything_that_can_be_used_has_a_name(page: Page) -> None:
+    page.get_by_role("button", name="A cat").click()
+    expect(page.locator("figure canvas").first).to_be_visible()
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("input:not([type=file]), button, select, textarea, canvas")]
+            .filter((one) => one.offsetParent !== null)
+            .filter((one) => !(one.ariaLabel || one.title || one.alt || one.innerText || one.labels?.[0]?.innerText
+                || one.closest("label")?.innerText || one.querySelector("img")?.alt))
+            .map((one) => one.outerHTML.slice(0, 200))"""
+    )
+    assert nameless == []
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    sample = page.get_by_role("button", name="A cat")
+    sample.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#said input").first).to_be_checked()
+    page.locator("#said input").first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("#said input").nth(1)).to_be_checked()
+    second = page.locator("#said label").nth(1).inner_text()
+    expect(page.locator("figure").first).to_contain_text(second)
+
+
+def test_a_cluster_that_is_away_is_said_and_the_page_goes_on_when_it_is_back(
+    catalogue: Path, visitor: Callable[..., Page]
+) -> None:
+    port = free_port()
+    with WebProcess(server=f"127.0.0.1:{port}") as web:
+        page = visitor(web.page)
+        expect(page.get_by_role("alert")).to_contain_text(f"127.0.0.1:{port}")
+        settings = {"port": port, "catalogue": catalogue, "models": "efficientnet_lite0"}
+        for _ in range(2):
+            server = ServerProcess(**settings)
+            try:
+                server.wait_until_serving()
+                expect(page.get_by_role("alert")).to_have_count(0)
+                expect(page.get_by_label("Model")).to_have_value("efficientnet_lite0")
+                page.get_by_role("button", name="A cat").click()
+                expect(page.locator("#said input")).to_have_count(5)
+            finally:
+                server.stop()
+            expect(page.get_by_role("alert")).to_contain_text("No convscope cluster answers")
