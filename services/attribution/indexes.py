@@ -10,6 +10,7 @@ import redis
 
 from convscope.engine.inspection.index import Index
 from convscope.engine.models.model import Model
+from convscope.services.common.access.current import may_see
 from convscope.services.common.collections.collection import Collection, IndexRecord, StoredImage, image_path
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.errors import ArtifactsAway, CollectionBusy, CollectionNotFound, IndexUnusable, StoreAway
@@ -37,10 +38,10 @@ class Indexes:
         self._artifacts: Artifacts | None = None
 
     def collection(self, id: str) -> Collection:
-        """Raises CollectionNotFound."""
+        """Raises CollectionNotFound, also for a collection of somebody else."""
         with reached():
             found = self._known().find(id)
-        if found is None:
+        if found is None or not may_see(found.caller):
             raise CollectionNotFound(id)
         return found
 

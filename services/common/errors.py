@@ -57,6 +57,33 @@ class QuotaExceeded(ConvscopeError):
         super().__init__(f"{whose} {limit} jobs queued, which is the most; try again when some have begun")
 
 
+class TooManyCalls(ConvscopeError):
+    """More calls a second than one caller may make."""
+
+    status = "RESOURCE_EXHAUSTED"
+    reason = "TOO_MANY_CALLS"
+
+    def __init__(self, caller: str, rate: float, wait: float) -> None:
+        """rate: calls a second. wait: seconds until the next may begin."""
+        self.subject = f"caller:{caller}"
+        self.retry_after = wait
+        super().__init__(f"the caller {caller} may make {rate:g} calls a second; try again in {wait:.2f} s")
+
+
+class StepsUsedUp(ConvscopeError):
+    """More steps of jobs on a day than one caller may have."""
+
+    status = "RESOURCE_EXHAUSTED"
+    reason = "STEPS_USED_UP"
+
+    def __init__(self, caller: str, limit: int, used: int, wait: float) -> None:
+        """used: of the day. wait: seconds until the next day."""
+        self.subject = f"caller:{caller}"
+        self.retry_after = wait
+        message = f"the caller {caller} may have {limit} steps a day, of which {limit - used} are left"
+        super().__init__(f"{message}; ask for fewer, or wait until midnight UTC")
+
+
 class RequestIdReused(InvalidInput):
     """A name of a call that named another call before."""
 

@@ -1,8 +1,7 @@
-"""What happens around every call: token, metrics, log, and errors to statuses."""
+"""What happens around every call: who calls, metrics, log, and errors to statuses."""
 
 from __future__ import annotations
 
-import hmac
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,21 +14,26 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from convscope.engine.errors import ConvscopeError, InvalidInput
-from convscope.services.common.errors import ServerStopping, Unauthenticated, to_status
+from convscope.services.common.access.caller import Caller
+from convscope.services.common.access.current import CALLER
+from convscope.services.common.access.gate import Gate
+from convscope.services.common.errors import ServerStopping, to_status
 from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 
 log = structlog.get_logger()
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Admission: TypeAlias = "Caller | ConvscopeError | None"
+"""Who calls, None for anybody; or why not."""
 OURS = ("/convscope.", "/google.longrunning.")
 OPEN = "/grpc.health."
 INTERNAL = "something went wrong in the server; its log says what"
 
 
 class CallInterceptor(grpc.ServerInterceptor):
-    """Wraps every handler of ours, and asks every caller but a health probe for the token."""
+    """Wraps every handler of ours, and asks everybody but a health probe who calls."""
 
-    def __init__(self, token: str = "") -> None:
-        self._token = token
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
         self._running = 0
         self._refusing = False
         self._changed = threading.Condition()
@@ -65,26 +69,27 @@ class CallInterceptor(grpc.ServerInterceptor):
         name = handler_call_details.method
         if handler is None or name.startswith(OPEN):
             return handler
-        allowed = self._allowed(handler_call_details)
-        if allowed and not name.startswith(OURS):
+        admission = self._admit(handler_call_details)
+        if not isinstance(admission, ConvscopeError) and not name.startswith(OURS):
             return handler
-        return self._wrapped(handler, name.rpartition("/")[2], allowed)
+        return self._wrapped(handler, name.rpartition("/")[2], admission)
 
-    def _allowed(self, details: grpc.HandlerCallDetails) -> bool:
-        if not self._token:
-            return True
-        sent = dict(details.invocation_metadata or ()).get("authorization", "")
-        sent = sent.decode() if isinstance(sent, bytes) else sent
-        return hmac.compare_digest(sent.encode(), f"Bearer {self._token}".encode())
+    def _admit(self, details: grpc.HandlerCallDetails) -> Admission:
+        try:
+            return self._gate.admit(details.invocation_metadata)
+        except ConvscopeError as error:
+            return error
 
     @contextmanager
-    def _around(self, rpc: str, context: grpc.ServicerContext, allowed: bool) -> Iterator[None]:
+    def _around(self, rpc: str, context: grpc.ServicerContext, admission: Admission) -> Iterator[None]:
         started = time.perf_counter()
         code = "OK"
         CALLS_RUNNING.inc()
         try:
-            if not allowed:
-                raise Unauthenticated("the call brings no valid token")
+            if isinstance(admission, ConvscopeError):
+                raise admission
+            # Set again by the next call that the thread works on.
+            CALLER.set(admission)
             with self._counted():
                 yield
         except ConvscopeError as error:
@@ -105,7 +110,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             CALLS.labels(rpc, code).inc()
             CALL_SECONDS.labels(rpc).observe(time.perf_counter() - started)
 
-    def _wrapped(self, handler: Handler, rpc: str, allowed: bool) -> Handler:
+    def _wrapped(self, handler: Handler, rpc: str, admission: Admission) -> Handler:
         # gRPC would answer INTERNAL to bytes that are no message, and on a stream lose count of the call so that the
         # server never stops; so messages are parsed here.
         parse = handler.request_deserializer
@@ -121,7 +126,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             behaviour = handler.unary_unary
 
             def unary(data: bytes, context: grpc.ServicerContext) -> Any:
-                with self._around(rpc, context, allowed):
+                with self._around(rpc, context, admission):
                     return behaviour(read(data), context)
 
             return grpc.unary_unary_rpc_method_handler(unary, response_serializer=handler.response_serializer)
@@ -130,7 +135,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             stream_behaviour = handler.stream_stream
 
             def stream(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
-                with self._around(rpc, context, allowed):
+                with self._around(rpc, context, admission):
                     yield from stream_behaviour(map(read, requests), context)
 
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
@@ -138,7 +143,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             taking = handler.stream_unary
 
             def take(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-                with self._around(rpc, context, allowed):
+                with self._around(rpc, context, admission):
                     return taking(map(read, requests), context)
 
             return grpc.stream_unary_rpc_method_handler(take, response_serializer=handler.response_serializer)
@@ -146,7 +151,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             telling = handler.unary_stream
 
             def watch(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
-                with self._around(rpc, context, allowed):
+                with self._around(rpc, context, admission):
                     yield from telling(read(data), context)
 
             return grpc.unary_stream_rpc_method_handler(watch, response_serializer=handler.response_serializer)

@@ -11,6 +11,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from convscope.services.common.access.gate import Gate
 from convscope.services.common.health import HealthServicer
 from convscope.services.common.interceptor import CallInterceptor
 from convscope.services.common.metrics import SERVING
@@ -27,7 +28,7 @@ class Server:
     def __init__(self, settings: ServerSettings, services: Sequence[str], *, threads: int) -> None:
         self._settings = settings
         self._services = ("", *services)
-        self._calls = CallInterceptor(settings.secret())
+        self._calls = CallInterceptor(Gate.of(settings))
         self.grpc = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix="call"),
             interceptors=[self._calls],

@@ -50,6 +50,8 @@ class ServerSettings(Settings):
     """Callers must send it (authorization: Bearer TOKEN); empty: anybody may call."""
     token_file: Path | None = None
     """A file with the token, instead of `token`."""
+    callers_file: Path | None = None
+    """A TOML file of callers with tokens and quotas of their own, instead of one token for all."""
     tls_certificate: Path | None = None
     """PEM chain of the server; with `tls_key`, calls are encrypted."""
     tls_key: Path | None = None
@@ -66,6 +68,12 @@ class ServerSettings(Settings):
     """Seconds that accepted calls may take to finish on SIGTERM."""
     log_format: Literal["console", "json"] = "console"
     """How log lines are written."""
+
+    @model_validator(mode="after")
+    def _check_callers(self) -> Self:
+        if self.callers_file is not None and (self.token_file is not None or self.token.get_secret_value()):
+            raise ValueError("callers_file names the tokens; token and token_file do not go with it")
+        return self
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

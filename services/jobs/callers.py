@@ -5,9 +5,14 @@ from urllib.parse import unquote
 
 import grpc
 
+from convscope.services.common.access.current import CALLER
+
 
 def caller_of(context: grpc.ServicerContext) -> str:
-    """The name in the client's certificate where it shows one; else the address that it calls from."""
+    """The name that goes with its token; the name in the client's certificate where it shows one; else the address
+    that it calls from."""
+    if (caller := CALLER.get()) is not None:
+        return caller.name
     names: Any = context.auth_context().get("x509_common_name", ())
     if names:
         return str(names[0].decode(errors="replace"))

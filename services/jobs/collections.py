@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from convscope.services.common.access.current import may_see
 from convscope.services.common.collections.collection import Collection, StoredImage, folder_of, image_path
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.collections.taking import Taken, Taking
@@ -37,10 +38,10 @@ class Collections:
         return self.find(made.id)
 
     def find(self, id: str, *, field: str = "collection") -> Collection:
-        """Raises CollectionNotFound."""
+        """Raises CollectionNotFound, also for a collection of somebody else."""
         with reached():
             found = self.records.find(id)
-        if found is None:
+        if found is None or not may_see(found.caller):
             raise CollectionNotFound(id, field=field)
         return found
 

@@ -9,6 +9,8 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from convscope.engine.errors import InvalidInput
+from convscope.services.common.access.current import CALLER, may_see
+from convscope.services.common.access.quota import Quota
 from convscope.services.common.errors import ArtifactsAway, JobNotEnded, JobNotFound, StoreAway
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.events import Event, follow
@@ -36,9 +38,11 @@ class Desk:
         caretaker: Caretaker,
         *,
         patient: redis.Redis,
+        quota: Quota,
         limits: JobsSettings,
     ) -> None:
         """patient: a store that waits for what has not happened yet."""
+        self._quota = quota
         self.records = records
         self._artifacts = artifacts
         self._messages = messages
@@ -49,9 +53,14 @@ class Desk:
     def hand_in(self, order: Order, caller: str) -> Job:
         """Queue a job, or find the one that this call made before.
 
-        Raises QuotaExceeded, RequestIdReused, ArtifactsAway, and nothing is queued; and StoreAway: whether it is queued
-        is found out by calling again.
+        Raises QuotaExceeded, StepsUsedUp, RequestIdReused, ArtifactsAway, and nothing is queued; and StoreAway: whether
+        it is queued is found out by calling again.
         """
+        new = not self.knows(order, caller)
+        with reached(), self._quota.steps(CALLER.get(), order.steps if new else 0):
+            return self._queue(order, caller)
+
+    def _queue(self, order: Order, caller: str) -> Job:
         id = uuid.uuid4().hex
         self._keep_inputs(id, order)
         try:
@@ -68,7 +77,7 @@ class Desk:
                         max_attempts=self._limits.max_attempts,
                     ),
                     limit=self._limits.max_queued_jobs,
-                    caller_limit=self._limits.max_queued_jobs_per_caller,
+                    caller_limit=self._caller_limit(),
                     retention=self._limits.retention,
                 )
         except StoreAway:
@@ -87,6 +96,11 @@ class Desk:
             # The job is accepted; the caretaker sends the message when it finds it missing.
             log.warning("no worker was woken", job=id, error=str(error))
         return self.find(id)
+
+    def _caller_limit(self) -> int:
+        known = CALLER.get()
+        limit = self._limits.max_queued_jobs_per_caller
+        return limit if known is None or known.queued_jobs is None else known.queued_jobs
 
     def _keep_inputs(self, id: str, order: Order) -> None:
         try:
@@ -107,15 +121,16 @@ class Desk:
             return bool(order.request_id) and self.records.named(caller, order.request_id)
 
     def find(self, id: str) -> Job:
-        """Raises JobNotFound."""
+        """Raises JobNotFound, also for a job of somebody else."""
         with reached():
             job = self.records.find(id)
-        if job is None:
+        if job is None or not may_see(job.caller):
             raise JobNotFound(JOBS + id)
         return job
 
     def cancel(self, id: str) -> None:
         """Ask for a job's end; of one that has ended nothing changes. Raises JobNotFound."""
+        self.find(id)
         with reached():
             if self.records.cancel(id) is None:
                 raise JobNotFound(JOBS + id)

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Collection
 
+from convscope.services.common.access.current import may_see
 from convscope.services.common.jobs.job import Job, State
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.pages import foreign_token, from_token, page_size, to_token
@@ -33,6 +34,7 @@ def list_jobs(
                 (one, jobs[one[1]])
                 for one in places
                 if one[1] in jobs
+                and may_see(jobs[one[1]].caller)
                 and (not states or jobs[one[1]].state in states)
                 and (not kinds or jobs[one[1]].kind in kinds)
             ]

@@ -35,6 +35,12 @@ class Order:
     inputs: dict[str, bytes] = field(default_factory=dict)
     """Files that the worker needs, by their names."""
 
+    @property
+    def steps(self) -> int:
+        """Of an optimisation, whatever the number of pictures that it makes at once; 0 for other work."""
+        parameters = self.spec.get("parameters", {})
+        return int(parameters.get("steps", 0) * parameters.get("octaves", 1))
+
 
 def make_order(
     kind: str,

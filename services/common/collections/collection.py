@@ -59,6 +59,8 @@ class Collection:
 
     id: str
     display_name: str
+    caller: str
+    """Who made it."""
     created: float
     """Seconds since 1970, by the store's clock."""
     image_count: int

@@ -26,7 +26,7 @@ from convscope.services.common.newest import Place, newest
 BROKEN = 100
 
 _CREATE = """
-local id, name, digest, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, name, digest, request, caller = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key = 'convscope:collection:' .. id
 if redis.call('EXISTS', key) == 1 then return {'made', id} end
 if request ~= '' then
@@ -36,7 +36,7 @@ if request ~= '' then
 end
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
-redis.call('HSET', key, 'display_name', name, 'digest', digest, 'request', request,
+redis.call('HSET', key, 'display_name', name, 'digest', digest, 'request', request, 'caller', caller,
   'created', string.format('%.6f', now), 'size', 0, 'duplicates', 0, 'broken', 0)
 redis.call('ZADD', 'convscope:collections', now, id)
 if request ~= '' then redis.call('SET', request, id) end
@@ -114,7 +114,7 @@ class CollectionRecords:
         """Make a collection, or find the one that the same call of the same caller made before."""
         request = f"convscope:collection-request:{len(caller)}:{caller}:{request_id}" if request_id else ""
         digest = json.dumps([display_name])
-        answer, id = self._create(args=[uuid.uuid4().hex, display_name, digest, request])
+        answer, id = self._create(args=[uuid.uuid4().hex, display_name, digest, request, caller])
         return Made(id.decode(), reused=answer == b"reused")
 
     def find(self, id: str) -> Collection | None:
@@ -133,6 +133,7 @@ class CollectionRecords:
         return Collection(
             id=id,
             display_name=record[b"display_name"].decode(),
+            caller=record[b"caller"].decode(),
             created=float(record[b"created"]),
             image_count=count,
             size=int(record[b"size"]),

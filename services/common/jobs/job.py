@@ -61,6 +61,8 @@ class Job:
     id: str
     kind: str
     model: str
+    caller: str
+    """Who handed it in."""
     state: State
     priority: int
     attempts: int
@@ -91,6 +93,7 @@ class Job:
             id=id,
             kind=found["kind"],
             model=found["model"],
+            caller=found["caller"],
             state=State(found["state"]),
             priority=int(found["priority"]),
             attempts=int(found["attempts"]),

@@ -1,0 +1,73 @@
+"""Those who may call."""
+
+import hashlib
+import hmac
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Caller(BaseModel):
+    """A team, a service or a person, known by a token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
+    """What stands in logs and in the records of its jobs."""
+    token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+    """SHA-256 of its token, in hexadecimal digits. A token is as random as a key, so that no slow hash is needed."""
+    administrator: bool = False
+    """Sees the jobs and collections of all."""
+    calls_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    """Calls that it may begin, at all replicas together; twice as many at once after a pause. 0: any number."""
+    queued_jobs: Annotated[int, Field(ge=1)] | None = None
+    """Jobs of it that may wait at once; None: what the cluster says for everybody."""
+    steps_per_day: Annotated[int, Field(ge=1)] | None = None
+    """Steps of all the jobs that it hands in on a day, by UTC; None: any number."""
+
+
+class Callers:
+    """All who may call."""
+
+    def __init__(self, callers: Sequence[Caller]) -> None:
+        """Raises ValueError for none at all, and for two of one name or one token."""
+        if not callers:
+            raise ValueError("no callers are named")
+        for what in ("name", "token_sha256"):
+            values = [getattr(caller, what) for caller in callers]
+            twice = next((one for one in callers if values.count(getattr(one, what)) > 1), None)
+            if twice is not None:
+                raise ValueError(f"two callers have the {'name' if what == 'name' else 'token'} of {twice.name}")
+        self._callers = tuple(callers)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From a TOML file with a table [[callers]] for each. Raises OSError that says what is wrong with it."""
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+            if set(tables) != {"callers"} or not isinstance(tables["callers"], list):
+                raise ValueError("it must hold tables [[callers]], and nothing else")
+            return cls([Caller.model_validate(table) for table in tables["callers"]])
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise OSError(f"the callers in {path} cannot be read: {where}: {first['msg']}") from None
+        except ValueError as error:
+            raise OSError(f"the callers in {path} cannot be read: {error}") from error
+
+    def of_token(self, token: str) -> Caller | None:
+        """Whose it is. It takes as long for one that is nearly right as for any other."""
+        digest = digest_of(token)
+        found = None
+        for caller in self._callers:
+            if hmac.compare_digest(caller.token_sha256, digest):
+                found = caller
+        return found
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
