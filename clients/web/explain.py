@@ -61,7 +61,7 @@ class Explain:
             self.describe, [model], [self._layer, self._other, self._truth], show_progress="minimal"
         )
         under_way = [
-            described.then(self.explain, [picture, *settings], anew, show_progress="hidden"),
+            described.then(self.explain_by_another, [picture, *settings], anew, show_progress="hidden"),
             picture.input(self.explain, [picture, *settings], anew, **always),
             samples.input(self.explain_sample, [samples, *settings], [picture, path, *anew], **always),
         ]
@@ -99,6 +99,18 @@ class Explain:
         async with aclosing(self.explain(picture, model, methods, layer)) as answers:
             async for answer in answers:
                 yield picture, picture, *answer
+
+    async def explain_by_another(
+        self, picture: str | None, model: str | None, methods: list[str], layer: str | None
+    ) -> AsyncGenerator[Any]:
+        """Another model, of the same picture. Where there was none, a sample may have been clicked meanwhile, whose
+        answer must stay."""
+        if picture:
+            async with aclosing(self.explain(picture, model, methods, layer)) as answers:
+                async for answer in answers:
+                    yield answer
+        else:
+            yield [gr.skip()] * 6
 
     async def explain(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None

@@ -8,7 +8,9 @@ import gradio as gr
 
 from convscope.client.errors import ClientError
 from convscope.web.cluster import Cluster
+from convscope.web.dream import Dream
 from convscope.web.explain import Explain
+from convscope.web.look_inside import LookInside
 from convscope.web.subject import subject
 
 LOOK_SECONDS = 3
@@ -23,8 +25,13 @@ def page(cluster: Cluster) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=1, min_width=260, elem_id="subject"):
                 chosen = subject()
-            with gr.Column(scale=4, min_width=320), gr.Tabs(elem_id="tabs"), gr.Tab("Explain", id="explain"):
-                Explain(cluster, chosen)
+            with gr.Column(scale=4, min_width=320), gr.Tabs(elem_id="tabs") as tabs:
+                with gr.Tab("Explain", id="explain"):
+                    Explain(cluster, chosen)
+                with gr.Tab("Look inside", id="look-inside"):
+                    LookInside(cluster, chosen)
+                with gr.Tab("Dream", id="dream"):
+                    Dream(cluster, chosen)
 
         async def look(model: str | None) -> Any:
             """Whether the cluster is there; and its models, where none is known yet."""
@@ -32,20 +39,25 @@ def page(cluster: Cluster) -> gr.Blocks:
                 return _away(cluster), gr.skip()
             return "", gr.skip() if model else await _models(cluster)
 
+        blocks.load(_tab, None, [tabs], show_progress="hidden", queue=False)
         for event in (blocks.load, gr.Timer(LOOK_SECONDS).tick):
             event(look, [chosen.model], [notice, chosen.model], show_progress="hidden", queue=False)
     return blocks
 
 
+def _tab(request: gr.Request) -> Any:
+    """The tab that the page's address names."""
+    name = request.query_params.get("tab") or ("dream" if "job" in request.query_params else "")
+    return gr.update(selected=name) if name else gr.skip()
+
+
 async def _models(cluster: Cluster) -> Any:
     """The choice of models; one that is loaded is chosen."""
     try:
-        models = await cluster.client.models()
+        names, first = await cluster.models()
     except ClientError:
         return gr.skip()
-    names = [model.name for model in models]
-    ready = [model.name for model in models if model.state == "loaded"]
-    return gr.update(choices=names, value=next(iter(ready or names), None))
+    return gr.update(choices=names, value=first)
 
 
 def _away(cluster: Cluster) -> str:

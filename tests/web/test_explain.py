@@ -5,6 +5,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,8 @@ def values(figure: Locator) -> np.ndarray:
     """What the link NPY gives."""
     url = figure.get_by_role("link", name="NPY").get_attribute("href")
     assert url is not None
-    return np.load(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+    loaded: np.ndarray = np.load(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+    return loaded
 
 
 def pixels(figure: Locator) -> np.ndarray:
@@ -91,7 +93,7 @@ def test_another_class_and_other_methods_are_explained_side_by_side(page: Page, 
     expect(figures(page)).to_have_count(5, timeout=60_000)
     titles = [figure.locator(".method").inner_text() for figure in figures(page).all()]
     assert titles == ["Grad-CAM", "Saliency", "Grad-CAM, counterfactual", "Occlusion", "Segmentation"]
-    asked = [{}, {}, {"counterfactual": True}, {}, {}]
+    asked: list[dict[str, Any]] = [{}, {}, {"counterfactual": True}, {}, {}]
     methods = ["grad_cam", "saliency", "grad_cam", "occlusion", "segment"]
     for figure, method, parameters in zip(figures(page).all(), methods, asked, strict=True):
         answer = client.attribute(cat, model=MODEL, method=method, target=third.index, **parameters)

@@ -1,0 +1,201 @@
+"""The tab Dream: pictures that a model makes, while they come about and afterwards."""
+
+from typing import Any
+
+import gradio as gr
+
+from convscope.client import Recipe
+from convscope.client.errors import ClientError
+from convscope.web.cluster import Cluster, grids
+from convscope.web.dream_kinds import DREAM_KINDS
+from convscope.web.dream_order import DreamOrder
+from convscope.web.job_lists import job_lists
+from convscope.web.job_view import job_view, view_value
+from convscope.web.page_file import page_file
+from convscope.web.sentences import spoken
+from convscope.web.shown_jobs import ShownJob, query_of, shown_jobs
+from convscope.web.snippet import snippet
+from convscope.web.subject import Subject
+
+FIRST = "class"
+PREVIEW_SECONDS = 1.0
+USUAL_CLASS = "flamingo"
+"""What is shown first of a model that knows it, as in the documentation."""
+ADDRESS = page_file("address.js")
+OPENED = "() => location.search.slice(1)"
+
+
+class Dream:
+    """Its components, and what happens when somebody uses them. Which jobs are shown stands in the page's address."""
+
+    def __init__(self, cluster: Cluster, subject: Subject) -> None:
+        """Lay it out; inside a gr.Tab."""
+        self._cluster = cluster
+        self._subject = subject
+        first = DREAM_KINDS[FIRST]
+        self._kind = gr.Radio(
+            label="What to make",
+            choices=[(kind.title, kind.name) for kind in DREAM_KINDS.values()],
+            value=FIRST,
+            elem_id="dream-kind",
+        )
+        with gr.Row():
+            with gr.Column(scale=1, min_width=260):
+                self._target = gr.Dropdown(label="Class", choices=[], elem_id="dream-target")
+                self._recipes = gr.Dropdown(
+                    label="Recipe; several give a table",
+                    choices=[first.recipe],
+                    value=[first.recipe],
+                    multiselect=True,
+                    elem_id="dream-recipes",
+                )
+                self._layer = gr.Dropdown(label="Layer", choices=[], visible=False, elem_id="dream-layer")
+                with gr.Row():
+                    self._steps = _number(first.steps_label, first.steps, "dream-steps")
+                    self._confidence = gr.Number(
+                        label="Confidence", value=0, step=0.01, min_width=100, visible=False,
+                        elem_id="dream-confidence",
+                    )  # fmt: skip
+                with gr.Row():
+                    self._size = _number("Size (0: usual)", 0, "dream-size")
+                    self._seed = _number("Seed", 0, "dream-seed")
+                self._plan = gr.Markdown(elem_id="dream-plan")
+                self._start = gr.Button("Start", variant="primary", elem_id="dream-start")
+                with gr.Accordion("Start it in Python", open=False):
+                    self._making = _code("dream-making")
+            with gr.Column(scale=3, min_width=300):
+                self._query = gr.Textbox(visible="hidden", elem_id="dream-query")
+                self._view = job_view(cluster, "dream-view")
+                with gr.Accordion("Fetch it in Python", open=False, visible=False) as self._fetch:
+                    self._fetching = _code("dream-fetching")
+        self._lists = job_lists(cluster, "dream-lists")
+        self._wire()
+
+    def _wire(self) -> None:
+        hidden: Any = {"show_progress": "hidden"}
+        picture, model, kind = self._subject.picture, self._subject.model, self._kind
+        options: list[Any] = [
+            self._target,
+            self._recipes,
+            self._layer,
+            self._steps,
+            self._size,
+            self._confidence,
+            self._seed,
+        ]
+        order = [kind, model, picture, *options]
+        planned: Any = (self.plan, order, [self._plan, self._making])
+        described = model.change(self.describe, [model, kind], [self._target, self._recipes, self._layer], **hidden)
+        described.then(*planned, **hidden)
+        kind.change(self.choose, [kind], options, **hidden).then(*planned, **hidden)
+        gr.on(
+            [self._subject.path.change, *(one.change for one in options)],
+            *planned,
+            trigger_mode="always_last",
+            **hidden,
+        )
+        gr.on(None, None, None, [self._query], js=OPENED)
+        self._start.click(self.start, order, [self._query], show_progress="minimal")
+        self._lists.choose(_chosen, None, [self._query], **hidden)
+        self._query.change(None, [self._query], None, js=ADDRESS)
+        self._query.change(self.show, [self._query], [self._view, self._fetch, self._fetching], **hidden)
+
+    async def describe(self, name: str | None, kind: str) -> Any:
+        """A model has been chosen: its classes and layers; and the recipes that there are."""
+        if not name:
+            return [gr.skip()] * 3
+        model = await spoken(self._cluster.loaded)(name)
+        usual = model.labels.index(USUAL_CLASS) if USUAL_CLASS in model.labels else 0
+        return (
+            gr.update(choices=[(label, index) for index, label in enumerate(model.labels)], value=usual),
+            gr.update(choices=await self._choices(kind)),
+            gr.update(choices=[("one in the middle", ""), *(layer.name for layer in grids(model))], value=""),
+        )
+
+    async def choose(self, name: str) -> Any:
+        """Another kind: the options that it needs, with what is usual for it."""
+        kind = DREAM_KINDS[name]
+        recipes: dict[str, Any] = {}
+        if kind.purpose:
+            recipes = {"choices": await self._choices(name), "value": [kind.recipe]}
+        return (
+            gr.update(visible="target" in kind.options),
+            gr.update(visible="recipes" in kind.options, **recipes),
+            gr.update(visible="layer" in kind.options),
+            gr.update(label=kind.steps_label, value=kind.steps),
+            gr.update(visible="size" in kind.options),
+            gr.update(visible="confidence" in kind.options, value=kind.confidence),
+            gr.skip(),
+        )
+
+    def plan(self, *options: Any) -> tuple[str, str]:
+        """What Start will do, in a sentence and in Python."""
+        order = _order(*options)
+        return order.sentence, order.lines(self._cluster.address)
+
+    async def start(self, *options: Any) -> str:
+        """Submit it, all of it or nothing; gives what is then shown."""
+        return str(await spoken(self._submit)(_order(*options)))
+
+    def show(self, query: str) -> tuple[Any, Any, str]:
+        """Jobs, which are looked at from now on; and how to fetch what they made."""
+        shown = shown_jobs(query)
+        code = _fetching(self._cluster.address, shown) if shown else ""
+        return view_value(shown), gr.update(visible=bool(shown)), code
+
+    async def _submit(self, order: DreamOrder) -> str:
+        begun: list[ShownJob] = []
+        client = self._cluster.client
+        try:
+            for recipe, call, arguments in order.calls():
+                job = await getattr(client, call)(preview_seconds=PREVIEW_SECONDS, **arguments)
+                begun.append(ShownJob(job.name, recipe))
+        except ClientError:
+            for one in begun:
+                await (await client.job(one.name)).cancel()
+            raise
+        return query_of(begun)
+
+    async def _known(self) -> list[Recipe]:
+        try:
+            return await self._cluster.client.recipes()
+        except ClientError:
+            return []
+
+    async def _choices(self, kind: str) -> list[str]:
+        return [one.name for one in await self._known() if one.purpose == DREAM_KINDS[kind].purpose]
+
+
+def _chosen(event: gr.EventData) -> str:
+    return query_of([ShownJob(event.job)])
+
+
+def _number(label: str, value: int, elem_id: str) -> gr.Number:
+    return gr.Number(label=label, value=value, precision=0, min_width=100, elem_id=elem_id)
+
+
+def _code(elem_id: str) -> gr.Code:
+    return gr.Code(language="python", show_label=False, interactive=False, container=False, elem_id=elem_id)
+
+
+def _order(
+    kind: str,
+    model: str | None,
+    picture: str | None,
+    target: int | None,
+    recipes: list[str] | None,
+    layer: str | None,
+    steps: int | None,
+    size: int | None,
+    confidence: float | None,
+    seed: int | None,
+) -> DreamOrder:
+    return DreamOrder(kind, model, picture, target, tuple(recipes or ()), layer, steps, size, confidence, seed)
+
+
+def _fetching(server: str, shown: list[ShownJob]) -> str:
+    if len(shown) == 1:
+        lines = [f'result = client.job("{shown[0].name}").result()', 'result.save("made.png")  # or .npy, .gif, .json']
+        return snippet(server, [*lines, "print(result)"])
+    lines = [f"names = {[one.name for one in shown]!r}", "for name in names:"]
+    return snippet(server, [*lines, '    client.job(name).result().save(f"{name}.png")'])
