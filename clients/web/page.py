@@ -1,16 +1,16 @@
 """The whole page."""
 
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from convscope.client.errors import ClientError
 from convscope.web.cluster import Cluster
-from convscope.web.dream import Dream
-from convscope.web.explain import Explain
-from convscope.web.look_inside import LookInside
+from convscope.web.dream.dream_tab import Dream
+from convscope.web.explain.explain_tab import Explain
+from convscope.web.look_inside.look_inside_tab import LookInside
+from convscope.web.page_file import page_file
 from convscope.web.subject import subject
 
 LOOK_SECONDS = 3
@@ -20,7 +20,7 @@ def page(cluster: Cluster) -> gr.Blocks:
     """Lay it out and say what happens."""
     blocks: gr.Blocks
     with gr.Blocks(title="convscope", analytics_enabled=False, fill_width=True) as blocks:
-        gr.HTML(files("convscope.web").joinpath("header.html").read_text(encoding="utf-8"), padding=False)
+        gr.HTML(page_file("header.html"), padding=False)
         notice = gr.HTML(elem_id="notice")
         with gr.Row():
             with gr.Column(scale=1, min_width=260, elem_id="subject"):

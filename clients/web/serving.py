@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from socket import socket
 
 import gradio as gr
@@ -12,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from convscope.web.cluster import Cluster
 from convscope.web.page import page
+from convscope.web.page_file import page_file
 from convscope.web.settings import WebSettings
 from convscope.web.subject import FOLDER, SAMPLES_URL
 from convscope.web.theme import theme
@@ -65,7 +65,7 @@ def application(settings: WebSettings) -> FastAPI:
         max_file_size=MAX_FILE_SIZE,
         ssr_mode=False,
         theme=theme(),
-        css=files("convscope.web").joinpath("page.css").read_text(encoding="utf-8"),
+        css=page_file("page.css"),
     )
     return mounted
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from convscope.web.page_file import page_file
+
 SAMPLES = {"cat": "A cat", "coffee": "A cup of coffee", "astronaut": "An astronaut", "rocket": "A rocket"}
 """The photographs to click: the stems of their files, and what they show."""
 SAMPLES_URL = "/samples"
@@ -42,9 +44,9 @@ def subject() -> Subject:
     picture.preprocess = _as_uploaded  # type: ignore[method-assign]
     samples = gr.HTML(
         None,
-        html_template=_text("samples.html"),
-        css_template=_text("samples.css"),
-        js_on_load=_text("samples.js"),
+        html_template=page_file("samples.html"),
+        css_template=page_file("samples.css"),
+        js_on_load=page_file("samples.js"),
         apply_default_css=False,
         elem_id="samples",
         samples=[{"name": name, "shows": shows} for name, shows in SAMPLES.items()],
@@ -63,7 +65,3 @@ def sample(name: str | None) -> str | None:
 def _as_uploaded(payload: Any) -> str | None:
     """A picture's path, its file byte for byte: what is broken about it, the cluster says."""
     return payload.path if payload else None
-
-
-def _text(name: str) -> str:
-    return files("convscope.web").joinpath(name).read_text(encoding="utf-8")

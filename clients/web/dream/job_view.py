@@ -12,13 +12,13 @@ from convscope.client.job_info import JobInfo
 from convscope.client.recipes import ADDITIONS
 from convscope.web.cluster import Cluster
 from convscope.web.data_urls import data_url, jpeg_url, png_url
-from convscope.web.job_news import JobNews, job_news
-from convscope.web.job_titles import job_title
-from convscope.web.made_pictures import made_pictures
+from convscope.web.dream.job_news import JobNews, job_news
+from convscope.web.dream.job_titles import job_title
+from convscope.web.dream.made_pictures import made_pictures
+from convscope.web.dream.recipe_sheet import recipe_sheet
+from convscope.web.dream.shown_jobs import MOST_JOBS, ShownJob, shown_jobs
 from convscope.web.page_file import page_file
-from convscope.web.recipe_sheet import recipe_sheet
 from convscope.web.sentences import sentence
-from convscope.web.shown_jobs import MOST_JOBS, ShownJob, shown_jobs
 
 LONGEST_SECONDS, SEVERAL_SECONDS = 5.0, 1.0
 """How long an answer waits for something new of a job, or of one of several."""
@@ -68,9 +68,9 @@ def job_view(cluster: Cluster, elem_id: str) -> gr.HTML:
 
     return gr.HTML(
         None,
-        html_template=page_file("job_view.html"),
-        css_template=page_file("job_view.css"),
-        js_on_load=page_file("loss_curve.js") + page_file("job_view.js"),
+        html_template=page_file("dream/job_view.html"),
+        css_template=page_file("dream/job_view.css"),
+        js_on_load=page_file("dream/loss_curve.js") + page_file("dream/job_view.js"),
         apply_default_css=False,
         server_functions=[look, cancel, file, sheet],
         elem_id=elem_id,

@@ -9,9 +9,9 @@ from typing import Any
 from convscope.client import Attribution, Variant
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster
+from convscope.web.explain.method_titles import SLOW, title
 from convscope.web.progress import progress_line
 from convscope.web.snippet import snippet
-from convscope.web.titles import SLOW, title
 
 COUNTERFACTUAL = "counterfactual"
 WATCH_SECONDS = 0.25

@@ -7,9 +7,9 @@ import gradio as gr
 from convscope.client.errors import ClientError
 from convscope.client.job_info import SYNTHESIS_KINDS, JobInfo
 from convscope.web.cluster import Cluster
-from convscope.web.job_titles import job_title
+from convscope.web.dream.job_titles import job_title
+from convscope.web.dream.thumbnails import Thumbnails
 from convscope.web.page_file import page_file
-from convscope.web.thumbnails import Thumbnails
 
 NEWEST = 24
 """Jobs in the queue, and pictures in the gallery."""
@@ -34,9 +34,9 @@ def job_lists(cluster: Cluster, elem_id: str) -> gr.HTML:
             return {}
 
     return gr.HTML(
-        html_template=page_file("job_lists.html"),
-        css_template=page_file("job_lists.css"),
-        js_on_load=page_file("job_lists.js"),
+        html_template=page_file("dream/job_lists.html"),
+        css_template=page_file("dream/job_lists.css"),
+        js_on_load=page_file("dream/job_lists.js"),
         apply_default_css=False,
         server_functions=[newest, thumbnail],
         elem_id=elem_id,

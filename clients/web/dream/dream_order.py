@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convscope.client.errors import InvalidArgument
-from convscope.web.dream_kinds import DREAM_KINDS, DreamKind
+from convscope.web.dream.dream_kinds import DREAM_KINDS, DreamKind
 from convscope.web.snippet import snippet
 
 

@@ -7,13 +7,13 @@ import gradio as gr
 from convscope.client import Recipe
 from convscope.client.errors import ClientError
 from convscope.web.cluster import Cluster, grids
-from convscope.web.dream_kinds import DREAM_KINDS
-from convscope.web.dream_order import DreamOrder
-from convscope.web.job_lists import job_lists
-from convscope.web.job_view import job_view, view_value
+from convscope.web.dream.dream_kinds import DREAM_KINDS
+from convscope.web.dream.dream_order import DreamOrder
+from convscope.web.dream.job_lists import job_lists
+from convscope.web.dream.job_view import job_view, view_value
+from convscope.web.dream.shown_jobs import ShownJob, query_of, shown_jobs
 from convscope.web.page_file import page_file
 from convscope.web.sentences import spoken
-from convscope.web.shown_jobs import ShownJob, query_of, shown_jobs
 from convscope.web.snippet import snippet
 from convscope.web.subject import Subject
 
@@ -21,7 +21,7 @@ FIRST = "class"
 PREVIEW_SECONDS = 1.0
 USUAL_CLASS = "flamingo"
 """What is shown first of a model that knows it, as in the documentation."""
-ADDRESS = page_file("address.js")
+ADDRESS = page_file("dream/address.js")
 OPENED = "() => location.search.slice(1)"
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from convscope.client import Attribution
 from convscope.engine.imaging.overlay import Shades, shades
 from convscope.web.data_urls import jpeg_url, npy_url, png_url
-from convscope.web.titles import title
+from convscope.web.explain.method_titles import title
 
 SIDE = 1024
 """The longer side of the picture that is drawn on, pixels; a larger one is scaled down."""

@@ -12,7 +12,7 @@ from convscope.client import AsyncCollection, CollectionInfo, Uploaded
 from convscope.client.collection_info import in_number
 from convscope.client.errors import FailedPrecondition
 from convscope.web.cluster import Cluster
-from convscope.web.job_bar import JobBar
+from convscope.web.look_inside.job_bar import JobBar
 from convscope.web.progress import progress_line
 from convscope.web.snippet import snippet
 

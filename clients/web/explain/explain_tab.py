@@ -9,12 +9,12 @@ import gradio as gr
 from convscope.client import Model, Prediction
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster, grids
-from convscope.web.explaining import COUNTERFACTUAL, Question, Stage, choice_title, explained
-from convscope.web.figures import figures
+from convscope.web.explain.explanation import COUNTERFACTUAL, Question, Stage, choice_title, explained
+from convscope.web.explain.figures import figures
+from convscope.web.explain.method_titles import methods
+from convscope.web.explain.viewer import viewer
 from convscope.web.sentences import spoken, spoken_stream
 from convscope.web.subject import Subject, sample
-from convscope.web.titles import methods
-from convscope.web.viewer import viewer
 
 METHODS = ["grad_cam"]
 MOST_METHODS = 8

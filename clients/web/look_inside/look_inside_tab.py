@@ -6,19 +6,19 @@ from typing import Any
 import gradio as gr
 
 from convscope.client import Model
-from convscope.web.activations_panel import ActivationsPanel
 from convscope.web.cluster import Cluster, grids
 from convscope.web.code_lines import code_accordion
-from convscope.web.collection_panel import CollectionPanel
-from convscope.web.filters_panel import FiltersPanel
-from convscope.web.map_panel import MapPanel
-from convscope.web.neighbors_panel import NeighborsPanel
+from convscope.web.look_inside.activations_panel import ActivationsPanel
+from convscope.web.look_inside.collection_panel import CollectionPanel
+from convscope.web.look_inside.filters_panel import FiltersPanel
+from convscope.web.look_inside.map_panel import MapPanel
+from convscope.web.look_inside.neighbors_panel import NeighborsPanel
+from convscope.web.look_inside.patches_panel import PatchesPanel
+from convscope.web.look_inside.shown import opening, where_shown
+from convscope.web.look_inside.visualization_panel import VisualizationPanel
 from convscope.web.page_file import page_file
-from convscope.web.patches_panel import PatchesPanel
 from convscope.web.sentences import spoken, spoken_stream
-from convscope.web.shown import opening, where_shown
 from convscope.web.subject import Subject
-from convscope.web.visualization_panel import VisualizationPanel
 
 CHANNELS, FILTERS, NEIGHBORS = "channels", "filters-panel", "neighbors-panel"
 MARK_CHOSEN = """(channel) => {
@@ -137,7 +137,10 @@ class LookInside:
 def _styled() -> gr.HTML:
     """What stands in it is laid out by this tab's styles."""
     return gr.HTML(
-        html_template="@children", css_template=page_file("look_inside.css"), js_on_load=None, apply_default_css=False
+        html_template="@children",
+        css_template=page_file("look_inside/look_inside.css"),
+        js_on_load=None,
+        apply_default_css=False,
     )
 
 

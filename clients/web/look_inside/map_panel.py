@@ -12,18 +12,15 @@ from convscope.client import CollectionMap
 from convscope.client.errors import FailedPrecondition
 from convscope.web.cluster import Cluster
 from convscope.web.code_lines import code_lines
-from convscope.web.collection_panel import unindexed
 from convscope.web.data_urls import data_url, npy_url
-from convscope.web.job_bar import JobBar
+from convscope.web.look_inside.collection_panel import unindexed
+from convscope.web.look_inside.job_bar import JobBar
+from convscope.web.look_inside.tiles import Download, downloads, drawing, heading, tile_view
 from convscope.web.snippet import snippet
-from convscope.web.tiles import Download, downloads, drawing, heading, tile_view
 
 METHODS = [("t-SNE", "tsne"), ("PCA", "pca")]
 MOST_BYTES = 24 * 1024 * 1024
 """A page that is larger is not looked at here: it would travel inside a message."""
-
-# A frame may get its size only after its page has drawn itself.
-REFIT = '<script>addEventListener("resize", showAll);</script>'
 
 
 class MapPanel:
@@ -76,7 +73,7 @@ def _drawn(made: CollectionMap, name: str) -> str:
     offered = [Download("map.png", picture, "PNG"), Download("coordinates.npy", npy_url(made.coordinates), "NPY")]
     frame = ""
     if len(made.page) <= MOST_BYTES:
-        page = made.page.decode() + REFIT
+        page = made.page.decode()
         size = 'width="100%" height="500"'
         frame = (
             f'<iframe title="Map to look around in" {size} sandbox="allow-scripts" srcdoc="{escape(page)}"></iframe>'

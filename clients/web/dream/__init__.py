@@ -1,0 +1,1 @@
+"""The tab Dream: what the network makes of nothing, and of a photograph."""

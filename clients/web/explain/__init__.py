@@ -1,0 +1,1 @@
+"""The tab Explain: which pixels made the network say what it says."""
