@@ -1,13 +1,8 @@
 """From a click on the page to the overlay, beside the bare call of the SDK; and what the page weighs."""
 
-import re
 import shutil
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Page, Response, sync_playwright
@@ -16,7 +11,7 @@ from convscope.client import Client
 from convscope.client.cli.demo import MODEL, local_cluster
 from convscope.web.subject import SAMPLES, sample
 
-CLICKS, AT_MOST = 40, 150
+CLICKS, REST, AT_MOST = 40, 1000, 150
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Milliseconds from the click to the frame in which the heatmap stands.
 CLICK = """name => new Promise(done => {
@@ -33,16 +28,16 @@ CLICK = """name => new Promise(done => {
 def run() -> None:
     clicks, calls = [], []
     with (
-        local_cluster() as cluster,
+        local_cluster(page=True) as cluster,
         Client.connect(cluster["server"]) as client,
-        served(cluster["server"]) as address,
         sync_playwright() as playwright,
     ):
         page = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS).new_page()
-        weight = _load(page, address)
+        weight = _load(page, cluster["page"])
         for turn in range(CLICKS):
             name = list(SAMPLES)[turn % len(SAMPLES)]
             clicks.append(float(page.evaluate(CLICK, name)))
+            page.wait_for_timeout(REST)  # until the page has said to itself what there is to say
             calls.append(_call(client, str(sample(name))))
     click, call = statistics.median(clicks), statistics.median(calls)
     print("| click to overlay, median, ms | the SDK's call, ms | the page adds, ms | at most |\n|---|---|---|---|")
@@ -77,18 +72,3 @@ def _call(client: Client, path: str) -> float:
     started = time.perf_counter()
     client.compare(path, ["grad_cam"], model=MODEL)
     return (time.perf_counter() - started) * 1000
-
-
-@contextmanager
-def served(server: str) -> Iterator[str]:
-    """Address of a page for a cluster."""
-    command = [sys.executable, "-m", "convscope.web", "--port", "0", "--server", server]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        found = re.search(r"http://\S+:\d+", process.stderr.readline())
-        assert found
-        yield found[0]
-    finally:
-        process.terminate()
-        process.communicate()

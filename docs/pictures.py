@@ -1,13 +1,16 @@
-"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection]: make the pictures of the
-documentation with a local cluster; all where none is named."""
+"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [page]: make the pictures of
+the documentation with a local cluster; all where none is named."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
 
 from convscope.client import Client, Unit
 from convscope.client.cli.demo import MODEL, local_cluster, photographs
@@ -17,6 +20,7 @@ from convscope.client.methods import METHODS
 from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
 
 IMAGES = Path(__file__).parent / "images"
+BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 METHOD_WIDTH, MAP_WIDTH, SHEET_WIDTH = 240, 800, 1200
 CLASS = "flamingo"
 # A layer, and channels of it whose patches are shown.
@@ -24,7 +28,7 @@ PATCHES = ("blocks.6", (3, 11, 20, 31, 44))
 UNITS = [Unit("blocks.0", 5), Unit("blocks.3", 3), Unit("blocks.6", 7), Unit("blocks.10", 3), Unit("blocks.14", 11)]
 
 
-def methods(client: Client, server: str) -> None:
+def methods(client: Client, addresses: Mapping[str, str]) -> None:
     for method in METHODS:
         try:
             answer = client.attribute(_photograph("chelsea"), model=MODEL, method=method, target="tabby")
@@ -34,31 +38,31 @@ def methods(client: Client, server: str) -> None:
         _keep(answer.overlay(), f"methods/{method}", METHOD_WIDTH)
 
 
-def recipes(client: Client, server: str) -> None:
+def recipes(client: Client, addresses: Mapping[str, str]) -> None:
     sheet = IMAGES / "synthesis" / "recipes.png"
     command = [Path(sys.executable).with_name("convscope"), "recipe-table", CLASS, "--output", sheet]
-    subprocess.run([*command, "--model", MODEL, "--server", server], check=True)
+    subprocess.run([*command, "--model", MODEL, "--server", addresses["server"]], check=True)
     _keep(Image.open(sheet), "synthesis/recipes", SHEET_WIDTH)
     sheet.unlink()
 
 
-def channels(client: Client, server: str) -> None:
+def channels(client: Client, addresses: Mapping[str, str]) -> None:
     _keep(client.visualize_channel(model=MODEL, unit=UNITS).result().contact_sheet(), "synthesis/channels", SHEET_WIDTH)
 
 
-def inversion(client: Client, server: str) -> None:
+def inversion(client: Client, addresses: Mapping[str, str]) -> None:
     made = client.invert_features(_photograph("chelsea"), model=MODEL, all_layers=True).result()
     _keep(made.contact_sheet(), "synthesis/inversion", SHEET_WIDTH)
 
 
-def attacks(client: Client, server: str) -> None:
+def attacks(client: Client, addresses: Mapping[str, str]) -> None:
     job = client.create_adversarial(_photograph("coffee"), model=MODEL, target=CLASS, confidence=0.9)
     _keep(job.result().contact_sheet(), "synthesis/attack", SHEET_WIDTH)
     job = client.create_adversarial(model=MODEL, target=CLASS, attack="ascent", confidence=0.99, steps=500)
     _keep(job.result().contact_sheet(), "synthesis/fooling", SHEET_WIDTH)
 
 
-def inspection(client: Client, server: str) -> None:
+def inspection(client: Client, addresses: Mapping[str, str]) -> None:
     strongest = client.activations(_photograph("chelsea"), model=MODEL, layers="blocks.2", order="maximum", limit=24)
     _keep(strongest[0].grid(), "inspection/activations", SHEET_WIDTH)
     with tempfile.TemporaryDirectory() as folder:
@@ -75,6 +79,36 @@ def inspection(client: Client, server: str) -> None:
     _keep(collection.project().result().picture, "inspection/map", MAP_WIDTH)
 
 
+def page(client: Client, addresses: Mapping[str, str]) -> None:
+    dream = client.deep_dream(_photograph("china"), model=MODEL)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
+        shown = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=1.5)
+        shown.goto(addresses["page"])
+        for method in ("Guided Grad-CAM", "Occlusion", "Segmentation"):
+            shown.get_by_label("Methods, side by side").click()
+            shown.get_by_role("option", name=method, exact=True).click()
+        shown.keyboard.press("Escape")
+        shown.get_by_role("button", name="A cat").click()
+        expect(shown.locator("#tabs figure")).to_have_count(4, timeout=60_000)
+        _shoot(shown, "explain")
+        shown.get_by_role("tab", name="Look inside").click()
+        expect(shown.get_by_role("button", name="Channel").first).to_be_visible(timeout=60_000)
+        _shoot(shown, "look_inside")
+        dream.wait()
+        shown.goto(f"{addresses['page']}/?job={dream.name.removeprefix('jobs/')}")
+        expect(shown.get_by_text("succeeded").first).to_be_visible(timeout=60_000)
+        expect(shown.get_by_role("button", name="PNG").first).to_be_visible(timeout=60_000)
+        _shoot(shown, "dream")
+        browser.close()
+
+
+def _shoot(shown: Page, name: str) -> None:
+    """What stands in the window, once it has come to rest."""
+    shown.wait_for_timeout(2000)
+    _keep(Image.open(BytesIO(shown.screenshot())), f"web/{name}", SHEET_WIDTH)
+
+
 def _photograph(stem: str) -> Path:
     return next(path for path in photographs() if path.stem == stem)
 
@@ -85,22 +119,23 @@ def _keep(picture: Image.Image, name: str, width: int) -> None:
     picture.save(IMAGES / f"{name}.jpg", quality=85)
 
 
-PICTURES: Mapping[str, Callable[[Client, str], None]] = {
+PICTURES: Mapping[str, Callable[[Client, Mapping[str, str]], None]] = {
     "methods": methods,
     "recipes": recipes,
     "channels": channels,
     "inversion": inversion,
     "attacks": attacks,
     "inspection": inspection,
+    "page": page,
 }
 
 
 def make(names: list[str]) -> None:
-    for folder in ("synthesis", "inspection"):
+    for folder in ("synthesis", "inspection", "web"):
         (IMAGES / folder).mkdir(exist_ok=True)
-    with local_cluster() as cluster, Client.connect(cluster["server"], timeout=600) as client:
+    with local_cluster(page=True) as cluster, Client.connect(cluster["server"], timeout=600) as client:
         for name in names or PICTURES:
-            PICTURES[name](client, cluster["server"])
+            PICTURES[name](client, cluster)
 
 
 if __name__ == "__main__":

@@ -108,15 +108,16 @@ def photographs() -> list[Path]:
 
 
 @contextmanager
-def local_cluster(**settings: object) -> Iterator[dict[str, str]]:
-    """A cluster on free ports with a data folder that is thrown away; gives its addresses: server, store.
+def local_cluster(*, page: bool = False, **settings: object) -> Iterator[dict[str, str]]:
+    """A cluster on free ports with a data folder that is thrown away; gives its addresses: server, store, page.
 
-    settings: what it is told beyond the environment, without CONVSCOPE_.
+    page: whether to serve the page too. settings: what it is told beyond the environment, without CONVSCOPE_.
     """
     told = {f"CONVSCOPE_{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="convscope-demo-") as folder:
         command = [sys.executable, "-m", "convscope.services.local"]
-        options = ["--data-dir", folder, "--port", "0", "--no-web", "--models", MODEL]
+        options = ["--data-dir", folder, "--port", "0", "--models", MODEL]
+        options += ["--web-port", "0"] if page else ["--no-web"]
         process = subprocess.Popen(command + options, env=os.environ | told)
         try:
             yield _wait_for_addresses(process, Path(folder) / "cluster.json")

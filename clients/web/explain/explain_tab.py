@@ -9,7 +9,7 @@ import gradio as gr
 from convscope.client import Model, Prediction
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster, grids
-from convscope.web.explain.explanation import COUNTERFACTUAL, Question, Stage, choice_title, explained
+from convscope.web.explain.explanation import COUNTERFACTUAL, Question, Stage, at_once, choice_title, one_by_one
 from convscope.web.explain.figures import figures
 from convscope.web.explain.method_titles import methods
 from convscope.web.explain.viewer import viewer
@@ -60,7 +60,7 @@ class Explain:
         described = model.change(
             self.describe, [model], [self._layer, self._other, self._truth], show_progress="minimal"
         )
-        under_way = [
+        quick = [
             described.then(self.explain_by_another, [picture, *settings], anew, show_progress="hidden"),
             picture.input(self.explain, [picture, *settings], anew, **always),
             samples.input(self.explain_sample, [samples, *settings], [picture, path, *anew], **always),
@@ -68,14 +68,12 @@ class Explain:
         # One of the two is chosen.
         self._said.input(lambda: None, None, self._other, **always)
         self._other.input(lambda: None, None, self._said, **always)
-        gr.on(
-            [self._said.input, self._other.input, self._methods.change, self._layer.input],
-            self.explain_again,
-            [picture, *settings, self._said, self._other],
-            answer,
-            cancels=under_way,
-            **always,
-        )
+        asked = [picture, *settings, self._said, self._other]
+        changes = [self._said.input, self._other.input, self._methods.change, self._layer.input]
+        quick.append(gr.on(changes, self.explain_again, asked, answer, **always))
+        # What takes its time comes behind, and ends when something else is asked.
+        going_on = [event.success(self.go_on, asked, answer, show_progress="hidden") for event in quick]
+        gr.on([model.change, picture.input, samples.input, *changes], None, None, None, cancels=going_on)
         self._truth.input(self.analyze, [picture, *settings, self._truth], [self._failure], **always)
 
     async def describe(self, name: str | None) -> Any:
@@ -91,47 +89,31 @@ class Explain:
             gr.update(choices=labels, value=None),
         )
 
-    async def explain_sample(
-        self, name: str | None, model: str | None, methods: list[str], layer: str | None
-    ) -> AsyncGenerator[Any]:
+    async def explain_sample(self, name: str | None, model: str | None, methods: list[str], layer: str | None) -> Any:
         """A sample was clicked: it becomes the picture, and what is said of it comes with it, in one answer."""
         picture = sample(name)
-        async with aclosing(self.explain(picture, model, methods, layer)) as answers:
-            async for answer in answers:
-                yield picture, picture, *answer
+        return picture, picture, *await self.explain(picture, model, methods, layer)
 
     async def explain_by_another(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None
-    ) -> AsyncGenerator[Any]:
+    ) -> Any:
         """Another model, of the same picture. Where there was none, a sample may have been clicked meanwhile, whose
         answer must stay."""
-        if picture:
-            async with aclosing(self.explain(picture, model, methods, layer)) as answers:
-                async for answer in answers:
-                    yield answer
-        else:
-            yield [gr.skip()] * 6
+        return await self.explain(picture, model, methods, layer) if picture else [gr.skip()] * 6
 
-    async def explain(
-        self, picture: str | None, model: str | None, methods: list[str], layer: str | None
-    ) -> AsyncGenerator[Any]:
-        """Another picture, or model: the classes to pick from, and explanations of the first."""
+    async def explain(self, picture: str | None, model: str | None, methods: list[str], layer: str | None) -> Any:
+        """Another picture: the classes to pick from, and what quick methods say of the first."""
         # A picture may be there before the page knows the models.
         model = model or (await spoken(self._cluster.models)())[1]
         if not picture or not model:
-            yield gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, "", ""
-            return
-        classes: Any = [gr.skip()] * 3
+            return gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, "", ""
         question = Question(picture, model, tuple(methods), None, layer or None)
-        if not question.quick:
+        found = await spoken(at_once)(self._cluster, question)
+        if found:
+            best: Sequence[Prediction] = next(iter(found.values())).predictions
+        else:
             best = await spoken(self._cluster.client.classify)(picture, model=model)
-            yield *_classes(best), None, "", ""
-        async with aclosing(self._stages(question)) as stages:
-            async for stage in stages:
-                if stage.answers is not None and question.quick:
-                    classes = _classes(next(iter(stage.answers.values())).predictions)
-                yield *classes, *self._shown(question, stage)
-                classes = [gr.skip()] * 3
+        return *_classes(best), *self._shown(question, Stage(found, ""))
 
     async def explain_again(
         self,
@@ -141,24 +123,36 @@ class Explain:
         layer: str | None,
         said: int | None,
         other: int | None,
+    ) -> Any:
+        """The same picture, asked otherwise: what quick methods say."""
+        question = _question(picture, model, methods, layer, said, other)
+        if question is None:
+            return None, "", ""
+        return self._shown(question, Stage(await spoken(at_once)(self._cluster, question), ""))
+
+    async def go_on(
+        self,
+        picture: str | None,
+        model: str | None,
+        methods: list[str],
+        layer: str | None,
+        said: int | None,
+        other: int | None,
     ) -> AsyncGenerator[Any]:
-        """The same picture, asked otherwise."""
-        if not picture or not model or not methods:
-            yield None, "", ""
+        """What slow methods say, too."""
+        question = _question(picture, model, methods, layer, said, other)
+        if question is None or not question.slow:
+            yield [gr.skip()] * 3
             return
-        question = Question(picture, model, tuple(methods), said if other is None else other, layer or None)
-        async with aclosing(self._stages(question)) as stages:
+        async with aclosing(spoken_stream(one_by_one)(self._cluster, question)) as stages:
             async for stage in stages:
                 yield self._shown(question, stage)
-
-    def _stages(self, question: Question) -> AsyncGenerator[Stage]:
-        return spoken_stream(explained)(self._cluster, question)
 
     def _shown(self, question: Question, stage: Stage) -> Any:
         drawn: Any = gr.skip()
         if stage.answers is not None:
             titles = [question.titles[place] for place in stage.answers]
-            drawn = figures(list(stage.answers.values()), titles=titles)
+            drawn = figures(list(stage.answers.values()), titles=titles) if titles else None
         return drawn, stage.progress, question.lines(self._cluster.address)
 
     async def analyze(
@@ -173,6 +167,14 @@ class Explain:
             picture, truth, model=model, method=method, **parameters
         )
         return figures([found.said, found.truth], roles=["said", "truth"])
+
+
+def _question(
+    picture: str | None, model: str | None, methods: list[str], layer: str | None, said: int | None, other: int | None
+) -> Question | None:
+    if not picture or not model or not methods:
+        return None
+    return Question(picture, model, tuple(methods), said if other is None else other, layer or None)
 
 
 def _methods() -> list[tuple[str, str]]:

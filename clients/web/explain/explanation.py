@@ -38,9 +38,9 @@ class Question:
     """For methods that look at one; None: the model's own."""
 
     @property
-    def quick(self) -> bool:
-        """Whether there is a method that answers at once."""
-        return any(variant.method not in SLOW for variant in self.variants())
+    def slow(self) -> bool:
+        """Whether there is a method that takes its time."""
+        return any(variant.method in SLOW for variant in self.variants())
 
     def variants(self) -> list[Variant]:
         return [self._variant(choice) for choice in self.choices]
@@ -91,30 +91,27 @@ class Stage:
     """A line of the page; empty when all is there."""
 
 
-async def explained(cluster: Cluster, question: Question) -> AsyncGenerator[Stage]:
-    """What there is, as it comes. Raises ClientError. Whoever stops listening stops the work."""
-    variants = question.variants()
-    found: dict[int, Attribution] = {}
-    quick = [place for place, variant in enumerate(variants) if variant.method not in SLOW]
-    if quick:
-        answers = await cluster.client.compare(
-            question.picture, [variants[place] for place in quick], model=question.model, target=question.target
-        )
-        found |= dict(zip(quick, answers, strict=True))
-        yield Stage(_in_order(found), "")
-    for place, variant in enumerate(variants):
-        if place not in found:
+async def at_once(cluster: Cluster, question: Question) -> dict[int, Attribution]:
+    """What the quick methods say, by the place of their choice. Raises ClientError."""
+    quick = {place: one for place, one in enumerate(question.variants()) if one.method not in SLOW}
+    if not quick:
+        return {}
+    answers = await cluster.client.compare(
+        question.picture, list(quick.values()), model=question.model, target=question.target
+    )
+    return dict(zip(quick, answers, strict=True))
+
+
+async def one_by_one(cluster: Cluster, question: Question) -> AsyncGenerator[Stage]:
+    """What the slow methods say as well, as it comes. Raises ClientError. Whoever stops listening stops the work."""
+    found = await at_once(cluster, question)  # the cluster has it already
+    for place, variant in enumerate(question.variants()):
+        if variant.method in SLOW:
             async with aclosing(_slow(cluster, question, variant)) as stages:
                 async for answer, line in stages:
-                    if answer is None:
-                        yield Stage(None, line)
-                    else:
+                    if answer is not None:
                         found[place] = answer
-                        yield Stage(_in_order(found), "")
-
-
-def _in_order(found: dict[int, Attribution]) -> dict[int, Attribution]:
-    return dict(sorted(found.items()))
+                    yield Stage(None if answer is None else dict(sorted(found.items())), line)
 
 
 async def _slow(

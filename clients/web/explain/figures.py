@@ -1,5 +1,6 @@
 """Attributions as the viewer takes them."""
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from PIL import Image
 
 from convscope.client import Attribution
 from convscope.engine.imaging.overlay import Shades, shades
-from convscope.web.data_urls import jpeg_url, npy_url, png_url
+from convscope.web.data_urls import jpeg_url, npy_url
 from convscope.web.explain.method_titles import title
 
 SIDE = 1024
@@ -51,10 +52,10 @@ def _figure(answer: Attribution, name: str, role: str, picture: Image.Image, sca
     if answer.segmentation is not None:
         return found | {"drawn": jpeg_url(answer.overlay(picture=picture))}
     shown = shades(answer.heatmap)
-    return found | {"shades": png_url(_planes(shown)), "diverging": shown.diverging}
+    return found | {"shades": _planes(shown), "size": shown.levels.shape, "diverging": shown.diverging}
 
 
-def _planes(shown: Shades) -> Image.Image:
-    """Red: the place in the colour map; green: the strength. Not as alpha, by which browsers multiply."""
-    levels, strength = ((255 * plane).round().astype(np.uint8) for plane in (shown.levels, shown.strength))
-    return Image.fromarray(np.stack([levels, strength, np.zeros_like(levels)], axis=2))
+def _planes(shown: Shades) -> str:
+    """For each pixel its place in the colour map and its strength, a byte each; in base64."""
+    planes = np.stack([shown.levels, shown.strength], axis=2)
+    return base64.b64encode((255 * planes).round().astype(np.uint8).tobytes()).decode()

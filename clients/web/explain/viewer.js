@@ -9,68 +9,51 @@ const tables = Object.fromEntries(
   Object.entries(props.tables).map(([name, text]) => [name, Uint8Array.from(atob(text), (c) => c.charCodeAt(0))])
 );
 let shown = [];
-let turn = 0;
 
 for (const name of props.colormaps) colors.add(new Option(name, name));
 
-async function load(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  return image;
-}
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
-function pixels(image) {
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
-}
-
-// A canvas of colours whose alpha is the heatmap's strength.
-function colored(planes, diverging) {
+// A canvas of colours whose alpha is the heatmap's strength. planes: for each pixel its place in the table, and its
+// strength.
+function colored({ planes, width, height, diverging }) {
   const table = tables[diverging ? props.diverging : colors.value];
-  const heat = new ImageData(planes.width, planes.height);
-  for (let at = 0; at < planes.data.length; at += 4) {
-    const color = 3 * planes.data[at];
-    heat.data[at] = table[color];
-    heat.data[at + 1] = table[color + 1];
-    heat.data[at + 2] = table[color + 2];
-    heat.data[at + 3] = planes.data[at + 1];
+  const heat = new ImageData(width, height);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    heat.data.set(table.subarray(3 * planes[2 * pixel], 3 * planes[2 * pixel] + 3), 4 * pixel);
+    heat.data[4 * pixel + 3] = planes[2 * pixel + 1];
   }
-  const canvas = new OffscreenCanvas(heat.width, heat.height);
+  const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").putImageData(heat, 0, 0);
   return canvas;
 }
 
-function paint(one) {
-  const context = one.canvas.getContext("2d");
-  const { width, height } = one.canvas;
-  if (one.drawn) return context.drawImage(one.drawn, 0, 0, width, height);
-  const [left, top, right, bottom] = one.region;
+// The picture is the canvas's background, which the browser decodes by itself; what is painted lies over it.
+function paint({ canvas, heat, region: [left, top, right, bottom] }) {
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (!heat) return;
   context.globalAlpha = 1;
-  context.drawImage(one.picture, 0, 0, width, height);
   context.fillStyle = `rgba(0, 0, 0, ${1 - DARKENED})`;
-  context.fillRect(0, 0, width, height);
-  context.save();
-  context.beginPath();
-  context.rect(left, top, right - left, bottom - top);
-  context.clip();
-  context.drawImage(one.picture, 0, 0, width, height);
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.clearRect(left, top, right - left, bottom - top);
   context.globalAlpha = slider.value / 100;
-  context.imageSmoothingEnabled = true;
-  context.drawImage(one.heat, left, top, right - left, bottom - top);
-  context.restore();
+  context.drawImage(heat, left, top, right - left, bottom - top);
 }
 
-function save(one) {
-  one.canvas.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${one.name}.png`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  });
+async function save({ canvas, picture, name }) {
+  const image = new Image();
+  image.src = picture;
+  await image.decode();
+  const whole = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = whole.getContext("2d");
+  context.drawImage(image, 0, 0, whole.width, whole.height);
+  context.drawImage(canvas, 0, 0);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await whole.convertToBlob());
+  link.download = `${name}.png`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 function text(kind, name, content) {
@@ -80,17 +63,18 @@ function text(kind, name, content) {
   return made;
 }
 
-async function figure(given, value, picture) {
+function figure(given, value) {
   const canvas = document.createElement("canvas");
   canvas.width = value.width;
   canvas.height = value.height;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${given.method} for ${given.target}`);
-  const one = { canvas, picture, region: given.region, name: given.name, diverging: given.diverging };
-  if (given.drawn) one.drawn = await load(given.drawn);
-  else {
-    one.planes = pixels(await load(given.shades));
-    one.heat = colored(one.planes, one.diverging);
+  const one = { canvas, picture: given.drawn || value.picture, region: given.region, name: given.name };
+  canvas.style.backgroundImage = `url(${one.picture})`;
+  if (given.shades) {
+    const [height, width] = given.size;
+    one.shades = { planes: bytes(given.shades), width, height, diverging: given.diverging };
+    one.heat = colored(one.shades);
   }
   const png = text("button", "png", "PNG");
   png.type = "button";
@@ -111,22 +95,12 @@ async function figure(given, value, picture) {
   return one;
 }
 
-async function show() {
-  const mine = ++turn;
+function show() {
   const value = props.value;
-  if (!value || !value.figures) {
-    shown = [];
-    grid.replaceChildren();
-    controls.hidden = true;
-    return;
-  }
-  const picture = await load(value.picture);
-  const made = await Promise.all(value.figures.map((given) => figure(given, value, picture)));
-  if (mine !== turn) return; // a newer answer has come meanwhile
-  shown = made;
+  shown = value?.figures ? value.figures.map((given) => figure(given, value)) : [];
   shown.forEach(paint);
-  controls.hidden = shown.every((one) => one.drawn);
-  colors.parentElement.hidden = shown.every((one) => one.drawn || one.diverging);
+  controls.hidden = !shown.some((one) => one.heat);
+  colors.parentElement.hidden = !shown.some((one) => one.heat && !one.shades.diverging);
   grid.replaceChildren(...shown.map((one) => one.figure));
 }
 
@@ -135,7 +109,7 @@ slider.addEventListener("input", () => {
   shown.forEach(paint);
 });
 colors.addEventListener("change", () => {
-  for (const one of shown) if (one.planes) one.heat = colored(one.planes, one.diverging);
+  for (const one of shown) if (one.heat) one.heat = colored(one.shades);
   shown.forEach(paint);
 });
 watch("value", show);
