@@ -53,7 +53,6 @@ def subject() -> Subject:
         url=SAMPLES_URL,
     )
     path = gr.Textbox(visible="hidden", elem_id="path")
-    picture.input(lambda path: path or "", [picture], [path], show_progress="hidden")
     return Subject(model, picture, path, samples)
 
 

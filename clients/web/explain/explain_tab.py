@@ -54,7 +54,7 @@ class Explain:
         subject = self._subject
         picture, path, model, samples = subject.picture, subject.path, subject.model, subject.samples
         settings = [model, self._methods, self._layer]
-        answer = [self._viewer, self._progress, self._code]
+        answer = [self._viewer, self._progress]
         anew = [self._said, self._other, self._truth, *answer]
         always: Any = {"trigger_mode": "always_last", "show_progress": "hidden"}
         described = model.change(
@@ -63,7 +63,7 @@ class Explain:
         quick = [
             described.then(self.explain_by_another, [picture, *settings], anew, show_progress="hidden"),
             picture.input(self.explain, [picture, *settings], anew, **always),
-            samples.input(self.explain_sample, [samples, *settings], [picture, path, *anew], **always),
+            samples.input(self.explain_sample, [samples, *settings], [picture, *anew], **always),
         ]
         # One of the two is chosen.
         self._said.input(lambda: None, None, self._other, **always)
@@ -72,7 +72,9 @@ class Explain:
         changes = [self._said.input, self._other.input, self._methods.change, self._layer.input]
         quick.append(gr.on(changes, self.explain_again, asked, answer, **always))
         # What takes its time comes behind, and ends when something else is asked.
-        going_on = [event.success(self.go_on, asked, answer, show_progress="hidden") for event in quick]
+        going_on = [
+            event.success(self.go_on, asked, [path, self._code, *answer], show_progress="hidden") for event in quick
+        ]
         gr.on([model.change, picture.input, samples.input, *changes], None, None, None, cancels=going_on)
         self._truth.input(self.analyze, [picture, *settings, self._truth], [self._failure], **always)
 
@@ -92,28 +94,28 @@ class Explain:
     async def explain_sample(self, name: str | None, model: str | None, methods: list[str], layer: str | None) -> Any:
         """A sample was clicked: it becomes the picture, and what is said of it comes with it, in one answer."""
         picture = sample(name)
-        return picture, picture, *await self.explain(picture, model, methods, layer)
+        return picture, *await self.explain(picture, model, methods, layer)
 
     async def explain_by_another(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None
     ) -> Any:
         """Another model, of the same picture. Where there was none, a sample may have been clicked meanwhile, whose
         answer must stay."""
-        return await self.explain(picture, model, methods, layer) if picture else [gr.skip()] * 6
+        return await self.explain(picture, model, methods, layer) if picture else [gr.skip()] * 5
 
     async def explain(self, picture: str | None, model: str | None, methods: list[str], layer: str | None) -> Any:
         """Another picture: the classes to pick from, and what quick methods say of the first."""
         # A picture may be there before the page knows the models.
         model = model or (await spoken(self._cluster.models)())[1]
         if not picture or not model:
-            return gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, "", ""
+            return gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, ""
         question = Question(picture, model, tuple(methods), None, layer or None)
         found = await spoken(at_once)(self._cluster, question)
         if found:
             best: Sequence[Prediction] = next(iter(found.values())).predictions
         else:
             best = await spoken(self._cluster.client.classify)(picture, model=model)
-        return *_classes(best), *self._shown(question, Stage(found, ""))
+        return *_classes(best), *_shown(question, Stage(found, ""))
 
     async def explain_again(
         self,
@@ -127,8 +129,8 @@ class Explain:
         """The same picture, asked otherwise: what quick methods say."""
         question = _question(picture, model, methods, layer, said, other)
         if question is None:
-            return None, "", ""
-        return self._shown(question, Stage(await spoken(at_once)(self._cluster, question), ""))
+            return None, ""
+        return _shown(question, Stage(await spoken(at_once)(self._cluster, question), ""))
 
     async def go_on(
         self,
@@ -139,21 +141,16 @@ class Explain:
         said: int | None,
         other: int | None,
     ) -> AsyncGenerator[Any]:
-        """What slow methods say, too."""
+        """What slow methods say, too; and what is not looked at first: the lines of Python, and the other tabs, which
+        now may know of the picture."""
         question = _question(picture, model, methods, layer, said, other)
+        code = question.lines(self._cluster.address) if question else ""
         if question is None or not question.slow:
-            yield [gr.skip()] * 3
+            yield picture or "", code, *[gr.skip()] * 2
             return
         async with aclosing(spoken_stream(one_by_one)(self._cluster, question)) as stages:
             async for stage in stages:
-                yield self._shown(question, stage)
-
-    def _shown(self, question: Question, stage: Stage) -> Any:
-        drawn: Any = gr.skip()
-        if stage.answers is not None:
-            titles = [question.titles[place] for place in stage.answers]
-            drawn = figures(list(stage.answers.values()), titles=titles) if titles else None
-        return drawn, stage.progress, question.lines(self._cluster.address)
+                yield picture or "", code, *_shown(question, stage)
 
     async def analyze(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None, truth: int | None
@@ -175,6 +172,15 @@ def _question(
     if not picture or not model or not methods:
         return None
     return Question(picture, model, tuple(methods), said if other is None else other, layer or None)
+
+
+def _shown(question: Question, stage: Stage) -> tuple[Any, str]:
+    """For the viewer and the line of progress."""
+    drawn: Any = gr.skip()
+    if stage.answers is not None:
+        titles = [question.titles[place] for place in stage.answers]
+        drawn = figures(list(stage.answers.values()), titles=titles) if titles else None
+    return drawn, stage.progress
 
 
 def _methods() -> list[tuple[str, str]]:
