@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint protos bench clean
+.PHONY: help demo test lint protos bench scan-deploy clean
 
 help:
 	@echo "make demo    explain real photographs through a local cluster; pictures into out/"
 	@echo "make test    lint, then every test"
 	@echo "make lint    ruff, mypy"
 	@echo "make protos  generate the stubs again"
+	@echo "make scan-deploy  checkov over deploy/, in an environment of its own"
 	@echo "make bench   the side-by-side measurements of docs/benchmarks.md"
 
 .venv/ready: pyproject.toml constraints.txt
@@ -19,6 +20,11 @@ help:
 .venv/protos/ready: protos/requirements.txt .venv/ready
 	$(PYTHON) -m venv .venv/protos
 	.venv/protos/bin/pip install --quiet --disable-pip-version-check -r protos/requirements.txt
+	touch $@
+
+.venv/deploy/ready: deploy/requirements.txt .venv/ready
+	$(PYTHON) -m venv .venv/deploy
+	.venv/deploy/bin/pip install --quiet --disable-pip-version-check -r deploy/requirements.txt
 	touch $@
 
 demo: .venv/ready
@@ -37,6 +43,9 @@ protos: .venv/protos/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
+
+scan-deploy: .venv/deploy/ready
+	$(BIN)/pytest tests/deploy/test_scan.py
 
 clean:
 	rm -rf .venv out build *.egg-info
