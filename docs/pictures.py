@@ -1,5 +1,5 @@
-"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [page]: make the pictures of
-the documentation with a local cluster; all where none is named."""
+"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [page]: make the pictures
+of the documentation with a local cluster; all where none is named."""
 
 import shutil
 import subprocess
