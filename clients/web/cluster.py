@@ -39,7 +39,7 @@ class Cluster:
     async def answers(self) -> bool:
         """Whether somebody is there to ask."""
         try:
-            return await self.client.ready(timeout=2)
+            return await self.client.ready(timeout=1)
         except ClientError:
             return False
 

@@ -11,6 +11,7 @@ from convscope.web.dream.dream_tab import Dream
 from convscope.web.explain.explain_tab import Explain
 from convscope.web.look_inside.look_inside_tab import LookInside
 from convscope.web.page_file import page_file
+from convscope.web.sentences import sentence
 from convscope.web.subject import subject
 
 LOOK_SECONDS = 3
@@ -37,7 +38,13 @@ def page(cluster: Cluster) -> gr.Blocks:
             """Whether the cluster is there; and its models, where none is known yet."""
             if not await cluster.answers():
                 return _away(cluster), gr.skip()
-            return "", gr.skip() if model else await _models(cluster)
+            if model:
+                return "", gr.skip()
+            try:
+                names, first = await cluster.models()
+            except ClientError as error:
+                return _alert(escape(sentence(error))), gr.skip()
+            return "", gr.update(choices=names, value=first)
 
         blocks.load(_tab, None, [tabs], show_progress="hidden", queue=False)
         for event in (blocks.load, gr.Timer(LOOK_SECONDS).tick):
@@ -51,18 +58,12 @@ def _tab(request: gr.Request) -> Any:
     return gr.update(selected=name) if name else gr.skip()
 
 
-async def _models(cluster: Cluster) -> Any:
-    """The choice of models; one that is loaded is chosen."""
-    try:
-        names, first = await cluster.models()
-    except ClientError:
-        return gr.skip()
-    return gr.update(choices=names, value=first)
-
-
 def _away(cluster: Cluster) -> str:
-    where = escape(cluster.address)
-    return (
-        f'<div role="alert" class="away">No convscope cluster answers at <b>{where}</b>. '
-        "Start one with <code>convscope up</code>; this page goes on by itself.</div>"
+    return _alert(
+        f"No convscope cluster answers at <b>{escape(cluster.address)}</b>. "
+        "Start one with <code>convscope up</code>; this page goes on by itself."
     )
+
+
+def _alert(words: str) -> str:
+    return f'<div role="alert" class="away">{words}</div>'

@@ -75,7 +75,7 @@ class Preprocessing(BaseModel):
         # long.
         mean, std = (torch.tensor(values, device=pixels.device).repeat(width) for values in (self.mean, self.std))
         rows = pixels.permute(0, 2, 3, 1).to(torch.float32).reshape(count, height, width * channels)
-        return (rows / 255).sub_(mean).div_(std).view(count, height, width, channels).permute(0, 3, 1, 2)
+        return ((rows / 255 - mean) / std).view(count, height, width, channels).permute(0, 3, 1, 2)
 
     def denormalize(self, images: Tensor) -> Tensor:
         """The network's input back to uint8 [N, 3, height, width]: the very pixels that normalize() was given.

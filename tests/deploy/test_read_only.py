@@ -13,23 +13,28 @@ from tests.deploy.dockerfile import stages
 from tests.deploy.roles import ROLES
 from tests.processes import free_port, store
 
-# Arguments: a folder that stays writable, and the program. What is mounted is seen by nobody else, and goes with it.
+ROOT = Path(__file__).parents[2]
+# Arguments: a folder that stays writable, the tree of the project, and the program. What is mounted is seen by nobody
+# else, and goes with it. A tree that lies in /tmp is carried over into the empty one.
 CONFINE = """
 set -e
 mount --bind "$1" "$1"
 for place in / $(awk '$3 ~ /^(ext4|xfs|btrfs|overlay)$/ { print $2 }' /proc/mounts); do
     [ "$place" = "$1" ] || mount -o remount,bind,ro "$place"
 done
+mount --bind "$2" /mnt
 mount -t tmpfs tmpfs /tmp
+case "$2" in /tmp/*) mkdir -p "$2"; mount --bind /mnt "$2"; mount -o remount,bind,ro "$2" ;; esac
+umount /mnt
 cd /tmp
 ! touch /var/refused 2> /dev/null
-shift
+shift 2
 exec "$@"
 """
 
 
 def confined(folder: Path, *command: str) -> list[str]:
-    return ["unshare", "--mount", "sh", "-c", CONFINE, "sh", str(folder), *command]
+    return ["unshare", "--mount", "sh", "-c", CONFINE, "sh", str(folder), str(ROOT), *command]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,8 @@ def test_it_prints_its_addresses_and_writes_them_down(data_dir: Path, cat_path: 
         assert_answers(addresses, cat_path)
         with urlopen(f"http://127.0.0.1:{addresses.metrics}/metrics", timeout=10) as page:
             assert b"convscope_" in page.read()
-        assert len(cluster.trail.processes()) == 5, "the supervisor, the store, the servers, the worker and its child"
+        # The supervisor, the store, the servers, the worker and its child, the page.
+        assert len(cluster.trail.processes()) == 6
 
         refused = up(data_dir)
         assert refused.returncode == 1

@@ -20,8 +20,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
         yield running.wait_until_up()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Gone when a file's tests are done: while it is there, its event loop counts as running in this thread."""
     if CHROMIUM is None:
         pytest.skip("no chromium is installed")
     expect.set_options(timeout=MILLISECONDS)

@@ -8,8 +8,9 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
+from convscope.client import Client
 from tests.e2e.local_cluster import Addresses
-from tests.processes import ServerProcess, free_port
+from tests.processes import ServerProcess, free_port, serving
 from tests.web.served import WebProcess
 
 
@@ -95,3 +96,25 @@ def test_a_cluster_that_is_away_is_said_and_the_page_goes_on_when_it_is_back(
             finally:
                 server.stop()
             expect(page.get_by_role("alert")).to_contain_text("No convscope cluster answers")
+
+
+def test_the_page_brings_its_token_and_says_when_it_is_wrong(catalogue: Path, visitor: Callable[..., Page]) -> None:
+    settings = {"catalogue": catalogue, "models": "efficientnet_lite0", "token": "open sesame"}
+    with serving(**settings) as server:
+        with WebProcess("--server", server.address, token="open sesame") as web:
+            page = visitor(web.page)
+            page.get_by_role("button", name="A cat").click()
+            expect(page.locator("#said input")).to_have_count(5)
+        with WebProcess("--server", server.address, token="open barley") as web:
+            page = visitor(web.page)
+            expect(page.get_by_role("alert")).to_contain_text("The call brings no valid token")
+
+
+def test_a_second_copy_of_the_page_shows_the_same_job(cluster: Addresses, visitor: Callable[..., Page]) -> None:
+    with Client.connect(cluster.server) as client:
+        job = client.visualize_class(model="efficientnet_lite0", target="tabby", steps=4, size=64)
+        job.wait()
+    with WebProcess("--server", cluster.server) as web:
+        for address in (cluster.page, web.page):
+            page = visitor(f"{address}/?job={job.name.removeprefix('jobs/')}")
+            expect(page.get_by_text("succeeded").first).to_be_visible()

@@ -85,11 +85,11 @@ class Dream:
         ]
         order = [kind, model, picture, *options]
         planned: Any = (self.plan, order, [self._plan, self._making])
-        described = model.change(self.describe, [model, kind], [self._target, self._recipes, self._layer], **hidden)
-        described.then(*planned, **hidden)
-        kind.change(self.choose, [kind], options, **hidden).then(*planned, **hidden)
+        model.change(self.describe, [model, kind], [self._target, self._recipes, self._layer], **hidden)
+        kind.change(self.choose, [kind], options, **hidden)
+        # All in one place, so that the last of them is told last.
         gr.on(
-            [self._subject.path.change, *(one.change for one in options)],
+            [self._subject.path.change, model.change, kind.change, *(one.change for one in options)],
             *planned,
             trigger_mode="always_last",
             **hidden,
