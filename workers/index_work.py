@@ -29,6 +29,8 @@ log = structlog.get_logger()
 # A worker that has not been heard of for so long loses its part; it is heard of between two batches.
 PART_SECONDS = 15.0
 PAUSE_SECONDS = 0.2
+# Raised where other numbers are written of the same image, so that an index that is there is not gone on with.
+FINDINGS = 2
 
 
 class Plan:
@@ -104,7 +106,7 @@ class Plan:
         """Digest of all on which what is found in an image depends."""
         what = [
             self.model.name, self.model.weights_digest, self.model.preprocessing.model_dump(mode="json"),
-            self.layers, self.embedding_layer, self.k, self.neurons,
+            self.layers, self.embedding_layer, self.k, self.neurons, FINDINGS,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 

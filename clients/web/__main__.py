@@ -6,6 +6,8 @@ import sys
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
+from convscope.client.errors import ClientError
+from convscope.web.cluster import Cluster
 from convscope.web.settings import WebSettings
 
 
@@ -17,14 +19,18 @@ def main() -> int:
         say(f"error: {'.'.join(map(str, first['loc']))}: {first['msg']}")
         return 1
     try:
+        cluster = Cluster(settings)
         listener = socket.create_server((settings.host, settings.port))
+    except ClientError as error:
+        say(f"error: {error}")
+        return 1
     except OSError as error:
         say(f"error: {settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another --port")
         return 1
     from convscope.web.serving import serve
 
     say(f"the page is at http://{settings.host}:{listener.getsockname()[1]}, for the cluster at {settings.server}")
-    serve(settings, listener)
+    serve(cluster, listener)
     return 0
 
 

@@ -1,7 +1,6 @@
 """The cluster that the page shows."""
 
-from convscope.client import AsyncClient, Layer, Model, Tls
-from convscope.client.client import DEFAULT_TIMEOUT
+from convscope.client import AsyncClient, Layer, Model
 from convscope.client.errors import ClientError
 from convscope.client.settings import ClientSettings
 
@@ -10,25 +9,17 @@ class Cluster:
     """One connection for everybody who looks at the page. It keeps nothing of what they ask."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
-        self._client: AsyncClient | None = None
-
-    @property
-    def address(self) -> str:
+        """Raises InvalidArgument for a token file that holds none."""
+        self.address = settings.server
         """host:port, as it was given."""
-        return self._settings.server
+        self._connection = settings.connection()
+        self._client: AsyncClient | None = None
 
     @property
     def client(self) -> AsyncClient:
         """Made where the event loop runs."""
         if self._client is None:
-            settings = self._settings
-            self._client = AsyncClient.connect(
-                settings.server,
-                token=settings.token.get_secret_value() or None,
-                tls=Tls(ca=settings.tls_ca) if settings.tls_ca else None,
-                timeout=settings.timeout or DEFAULT_TIMEOUT,
-            )
+            self._client = AsyncClient.connect(self.address, **self._connection)
         return self._client
 
     async def close(self) -> None:

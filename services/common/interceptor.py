@@ -22,8 +22,8 @@ from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 
 log = structlog.get_logger()
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Admission: TypeAlias = "Caller | ConvscopeError | None"
-"""Who calls, None for anybody; or why not."""
+Identity: TypeAlias = "Caller | ConvscopeError | None"
+"""Who calls, None for anybody; or why that is nobody."""
 OURS = ("/convscope.", "/google.longrunning.")
 OPEN = "/grpc.health."
 INTERNAL = "something went wrong in the server; its log says what"
@@ -69,27 +69,29 @@ class CallInterceptor(grpc.ServerInterceptor):
         name = handler_call_details.method
         if handler is None or name.startswith(OPEN):
             return handler
-        admission = self._admit(handler_call_details)
-        if not isinstance(admission, ConvscopeError) and not name.startswith(OURS):
+        # gRPC's one thread that takes in all calls is here; whatever waits has to wait in the call's own.
+        caller = self._identify(handler_call_details)
+        if not isinstance(caller, ConvscopeError) and not name.startswith(OURS):
             return handler
-        return self._wrapped(handler, name.rpartition("/")[2], admission)
+        return self._wrapped(handler, name.rpartition("/")[2], caller)
 
-    def _admit(self, details: grpc.HandlerCallDetails) -> Admission:
+    def _identify(self, details: grpc.HandlerCallDetails) -> Identity:
         try:
-            return self._gate.admit(details.invocation_metadata)
+            return self._gate.identify(details.invocation_metadata)
         except ConvscopeError as error:
             return error
 
     @contextmanager
-    def _around(self, rpc: str, context: grpc.ServicerContext, admission: Admission) -> Iterator[None]:
+    def _around(self, rpc: str, context: grpc.ServicerContext, caller: Identity) -> Iterator[None]:
         started = time.perf_counter()
         code = "OK"
         CALLS_RUNNING.inc()
         try:
-            if isinstance(admission, ConvscopeError):
-                raise admission
+            if isinstance(caller, ConvscopeError):
+                raise caller
+            self._gate.take_call(caller)
             # Set again by the next call that the thread works on.
-            CALLER.set(admission)
+            CALLER.set(caller)
             with self._counted():
                 yield
         except ConvscopeError as error:
@@ -110,7 +112,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             CALLS.labels(rpc, code).inc()
             CALL_SECONDS.labels(rpc).observe(time.perf_counter() - started)
 
-    def _wrapped(self, handler: Handler, rpc: str, admission: Admission) -> Handler:
+    def _wrapped(self, handler: Handler, rpc: str, caller: Identity) -> Handler:
         # gRPC would answer INTERNAL to bytes that are no message, and on a stream lose count of the call so that the
         # server never stops; so messages are parsed here.
         parse = handler.request_deserializer
@@ -126,7 +128,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             behaviour = handler.unary_unary
 
             def unary(data: bytes, context: grpc.ServicerContext) -> Any:
-                with self._around(rpc, context, admission):
+                with self._around(rpc, context, caller):
                     return behaviour(read(data), context)
 
             return grpc.unary_unary_rpc_method_handler(unary, response_serializer=handler.response_serializer)
@@ -135,7 +137,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             stream_behaviour = handler.stream_stream
 
             def stream(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
-                with self._around(rpc, context, admission):
+                with self._around(rpc, context, caller):
                     yield from stream_behaviour(map(read, requests), context)
 
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
@@ -143,7 +145,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             taking = handler.stream_unary
 
             def take(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-                with self._around(rpc, context, admission):
+                with self._around(rpc, context, caller):
                     return taking(map(read, requests), context)
 
             return grpc.stream_unary_rpc_method_handler(take, response_serializer=handler.response_serializer)
@@ -151,7 +153,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             telling = handler.unary_stream
 
             def watch(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
-                with self._around(rpc, context, admission):
+                with self._around(rpc, context, caller):
                     yield from telling(read(data), context)
 
             return grpc.unary_stream_rpc_method_handler(watch, response_serializer=handler.response_serializer)

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from convscope.engine.errors import InvalidInput
 from convscope.services.common.access.current import CALLER, may_see
-from convscope.services.common.access.quota import Quota
+from convscope.services.common.access.step_quota import StepQuota
 from convscope.services.common.errors import ArtifactsAway, JobNotEnded, JobNotFound, StoreAway
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.events import Event, follow
@@ -38,11 +38,11 @@ class Desk:
         caretaker: Caretaker,
         *,
         patient: redis.Redis,
-        quota: Quota,
+        steps: StepQuota,
         limits: JobsSettings,
     ) -> None:
         """patient: a store that waits for what has not happened yet."""
-        self._quota = quota
+        self._steps = steps
         self.records = records
         self._artifacts = artifacts
         self._messages = messages
@@ -56,8 +56,10 @@ class Desk:
         Raises QuotaExceeded, StepsUsedUp, RequestIdReused, ArtifactsAway, and nothing is queued; and StoreAway: whether
         it is queued is found out by calling again.
         """
-        new = not self.knows(order, caller)
-        with reached(), self._quota.steps(CALLER.get(), order.steps if new else 0):
+        known = CALLER.get()
+        if known is None or known.steps_per_day is None or self.knows(order, caller):
+            return self._queue(order, caller)
+        with reached(), self._steps.spent(known.name, order.steps, known.steps_per_day):
             return self._queue(order, caller)
 
     def _queue(self, order: Order, caller: str) -> Job:

@@ -6,7 +6,7 @@ import grpc
 from google.longrunning.operations_pb2 import DESCRIPTOR as OPERATIONS
 from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_server
 
-from convscope.services.common.access.quota import Quota
+from convscope.services.common.access.step_quota import StepQuota
 from convscope.services.common.admission import Admission
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.collections.shards import Shards
@@ -57,7 +57,9 @@ class JobsPart:
         records, shards = JobRecords(store, KINDS), Shards(store)
         messages = Messages(celery_app(settings.redis_url), store)
         self._caretaker = Caretaker(records, artifacts, messages, shards)
-        desk = Desk(records, artifacts, messages, self._caretaker, patient=patient, quota=Quota(store), limits=settings)
+        desk = Desk(
+            records, artifacts, messages, self._caretaker, patient=patient, steps=StepQuota(store), limits=settings
+        )
         calls, watches = Admission(settings.queue_limit, "calls"), Admission(settings.watch_limit, "watches")
         self._synthesis = SynthesisServicer(desk, store, calls, settings)
         collections = Collections(CollectionRecords(store), records, artifacts, max_pixels=settings.max_image_pixels)

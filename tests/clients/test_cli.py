@@ -7,10 +7,9 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import numpy as np
@@ -25,9 +24,9 @@ from tests.clients.conftest import Ask
 from tests.clients.names import LITE, RESNET, UNLOADED
 from tests.clients.sheets import assert_same_sheet
 from tests.clients.stand_in import EndlessProgress, StandIn, Waiting, standing_in
+from tests.clients.terminal import CONVSCOPE, SECONDS, Run, assert_one_sentence, output
 from tests.processes import ServerProcess, free_port, wait_until
 
-CONVSCOPE = Path(sys.executable).with_name("convscope")
 COMMANDS = (
     "attribute",
     "compare",
@@ -54,7 +53,6 @@ COMMANDS = (
     "up",
     "demo",
 )
-SECONDS = 60
 # Options, and the target that they name.
 TARGETS: dict[tuple[str, ...], Any] = {
     ("-t", "tabby"): "tabby",
@@ -78,12 +76,6 @@ PARAMETERS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "grad_cam": (("counterfactual=True", "layer=blocks.10"), {"counterfactual": True, "layer": "blocks.10"}),
 }
-
-
-class Run(Protocol):
-    """Runs `convscope ARGUMENTS` in a folder that holds cat.png and broken.jpg."""
-
-    def __call__(self, *arguments: str | Path | bytes, **environment: str) -> subprocess.CompletedProcess[str]: ...
 
 
 @pytest.fixture
@@ -517,23 +509,6 @@ def on_a_terminal(*arguments: str, folder: Path, status: int = 0) -> str:
             pass  # Linux says so when the other end is closed
         assert process.wait(SECONDS) == status, written.decode()
     return written.decode()
-
-
-def output(result: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed that succeeded."""
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def assert_one_sentence(result: subprocess.CompletedProcess[str]) -> str:
-    """The message of a command that failed: one line on standard error, and nothing else."""
-    assert "Traceback" not in result.stderr, result.stderr[-2000:]
-    assert result.returncode == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.endswith("\n")
-    (line,) = result.stderr.splitlines()
-    return line.removeprefix("error: ")
 
 
 def assert_same_drawing(path: Path, answer: Attribution) -> None:

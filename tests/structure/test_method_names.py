@@ -10,6 +10,7 @@ import pytest
 from convscope.client import Client, Variant
 from convscope.engine.attribution.methods import METHODS
 from convscope.v1.method_pb2 import Method
+from convscope.web.explain.method_titles import SLOW, TITLES
 
 FOLDER = Path(__file__).parents[2] / "engine" / "attribution"
 # Functions that are named like their files and are no methods: the library's one call, what it is made of, and what the
@@ -37,6 +38,11 @@ def files_with_a_function_of_their_own_name() -> set[str]:
 
 def test_the_table_has_the_methods_of_the_contract() -> None:
     assert set(METHODS) == names_in_the_contract()
+
+
+def test_the_page_names_every_method() -> None:
+    assert set(TITLES) == set(METHODS)
+    assert set(SLOW) <= set(METHODS)
 
 
 def test_every_method_has_a_file_with_a_function_of_its_name_and_no_file_is_left_over() -> None:

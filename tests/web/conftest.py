@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from convscope.client import Client
+from convscope.web.subject import sample
 from tests.e2e.local_cluster import Addresses, local_cluster
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 MILLISECONDS = 30_000
+# Gradio catches what a component's script throws, and says it to the console.
+SCRIPT_FAILED = "Error in watch callback"
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +22,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     """Where a cluster is that is up, its page included; for the tests that leave it as it was."""
     with local_cluster(tmp_path_factory.mktemp("cluster") / "data") as running:
         yield running.wait_until_up()
+
+
+@pytest.fixture
+def client(cluster: Addresses) -> Iterator[Client]:
+    with Client.connect(cluster.server) as client:
+        yield client
+
+
+@pytest.fixture
+def cat() -> str:
+    """Path of the first sample."""
+    path = sample("cat")
+    assert path is not None
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +65,7 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.set_default_timeout(MILLISECONDS)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if SCRIPT_FAILED in message.text else None)
         page.goto(address)
         page.get_by_role("tab", name="Explain").wait_for()
         return page

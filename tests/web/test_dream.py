@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,6 @@ from tests.e2e.local_cluster import Addresses
 from tests.web.conftest import MILLISECONDS
 
 SMALL, FEW, MANY = 64, 6, 5000
-
-
-@pytest.fixture(scope="module")
-def client(cluster: Addresses) -> Iterator[Client]:
-    with Client.connect(cluster.server) as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 import base64
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -17,19 +16,6 @@ from convscope.web.subject import sample
 from tests.e2e.local_cluster import Addresses
 
 MODEL = "efficientnet_lite0"
-
-
-@pytest.fixture
-def client(cluster: Addresses) -> Iterator[Client]:
-    with Client.connect(cluster.server) as client:
-        yield client
-
-
-@pytest.fixture
-def cat() -> str:
-    path = sample("cat")
-    assert path is not None
-    return path
 
 
 def click(page: Page, shows: str) -> None:
@@ -148,6 +134,9 @@ def test_opacity_and_colours_are_the_browsers_business(page: Page, client: Clien
     slider = figures(page).first.locator("xpath=ancestor::*[@role='tabpanel']").get_by_label("Opacity")
     slider.focus()
     slider.press("Home")
+    choose(page, "Methods, side by side", "Eigen-CAM")
+    expect(figures(page)).to_have_count(2)
+    expect(slider).to_have_value("0")
     assert np.abs(pixels(figures(page).first) - np.asarray(answer.overlay(opacity=0), np.int16)).mean() < 3
 
 
@@ -190,7 +179,7 @@ def test_an_upload_and_a_broken_one(page: Page, client: Client, tmp_path: Path) 
 def test_a_slow_method_tells_how_far_it_is_and_makes_way_for_another_picture(
     page: Page, client: Client, cluster: Addresses
 ) -> None:
-    choose(page, "Methods, side by side", "RISE")
+    choose(page, "Methods, side by side", "Score-CAM")
     click(page, "A cat")
     expect(page.locator("#explain-progress progress[value]")).to_be_visible()
     expect(figures(page)).to_have_count(1)

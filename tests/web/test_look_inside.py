@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from playwright.sync_api import Locator, Page, expect
 from skimage import data
 
 from convscope.client import Client, Collection, Patches
-from convscope.web.subject import sample
 from tests.e2e.local_cluster import Addresses
 
 MODEL = "efficientnet_lite0"
@@ -21,19 +20,6 @@ CONVOLUTION = "stem.conv"
 DEEP = "blocks.10"
 """A layer without weights of its own."""
 CHANNEL = 7
-
-
-@pytest.fixture
-def client(cluster: Addresses) -> Iterator[Client]:
-    with Client.connect(cluster.server) as client:
-        yield client
-
-
-@pytest.fixture
-def cat() -> str:
-    path = sample("cat")
-    assert path is not None
-    return path
 
 
 @pytest.fixture

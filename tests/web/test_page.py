@@ -1,5 +1,6 @@
 """The page as a whole: small screens, other hosts, a cluster that goes and comes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,6 +63,35 @@ def test_everything_that_can_be_used_has_a_name(page: Page) -> None:
             .map((one) => one.outerHTML.slice(0, 200))"""
     )
     assert nameless == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_small_print_stands_out_from_what_is_behind_it(
+    cluster: Addresses, visitor: Callable[..., Page], dark: bool
+) -> None:
+    page = visitor(cluster.page, dark=dark)
+    page.get_by_role("button", name="A cat").click()
+    expect(page.locator("figcaption .note").first).to_be_visible()
+    for words in (".masthead p", "figcaption .note", "figcaption .target", "#samples p"):
+        color, behind = page.locator(words).first.evaluate(
+            """(element) => {
+                const behind = (one) => getComputedStyle(one).backgroundColor;
+                let under = element;
+                while (under.parentElement && behind(under) === "rgba(0, 0, 0, 0)") under = under.parentElement;
+                return [getComputedStyle(element).color, behind(under)];
+            }"""
+        )
+        assert contrast(color, behind) >= 4.5, (words, color, behind)  # WCAG 2.2, level AA
+
+
+def contrast(*colors: str) -> float:
+    """Of two colours as browsers write them, rgb(1, 2, 3): 1 to 21, as WCAG defines it."""
+    lights = []
+    for color in colors:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+    return max(lights) / min(lights)
 
 
 def test_by_keyboard_alone(page: Page) -> None:

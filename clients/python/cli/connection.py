@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from convscope.client.channel import Tls
-from convscope.client.client import DEFAULT_TIMEOUT, Client
+from convscope.client.client import Client
 from convscope.client.settings import ClientSettings
 
 Server = Annotated[str | None, typer.Option("--server", help="host:port of the cluster [CONVSCOPE_SERVER].")]
@@ -19,14 +18,9 @@ DEFAULT_MODEL = "efficientnet_lite0"
 
 
 def connect(server: str | None, timeout: float | None) -> Client:
-    """A client by options first, environment second. The token comes from CONVSCOPE_TOKEN only."""
-    settings = ClientSettings()
-    return Client.connect(
-        server or settings.server,
-        token=settings.token.get_secret_value() or None,
-        tls=Tls(ca=settings.tls_ca) if settings.tls_ca else None,
-        timeout=timeout or settings.timeout or DEFAULT_TIMEOUT,
-    )
+    """A client by options first, environment second. The token comes from the environment only."""
+    settings = ClientSettings() if timeout is None else ClientSettings(timeout=timeout)
+    return Client.connect(server or settings.server, **settings.connection())
 
 
 def long_timeout(timeout: float | None) -> float | None:

@@ -15,7 +15,10 @@ class DreamKind:
     """What somebody may say, besides the model."""
     steps: int
     """So many that it takes seconds on a processor without help."""
-    steps_label: str = "Steps"
+    counted: str = ""
+    """What is to be added to a number of steps: in each octave."""
+    attack: str = ""
+    """Of an adversarial picture, where it is not the client's own choice."""
     picture: bool = False
     """Whether it works on the picture."""
     purpose: str = ""
@@ -24,6 +27,10 @@ class DreamKind:
     """The one that is taken where nobody chooses."""
     confidence: float = 0.0
     """How sure the model is to be."""
+
+    @property
+    def steps_label(self) -> str:
+        return f"Steps {self.counted}".strip()
 
 
 DREAM_KINDS = {
@@ -34,7 +41,7 @@ DREAM_KINDS = {
             purpose="visualization", recipe="olah2017",
         ),
         DreamKind(
-            "dream", "DeepDream", "deep_dream", ("layer", "steps", "size", "seed"), 10, "Steps in each octave",
+            "dream", "DeepDream", "deep_dream", ("layer", "steps", "size", "seed"), 10, "in each octave",
             picture=True,
         ),
         DreamKind(
@@ -43,11 +50,11 @@ DREAM_KINDS = {
         ),
         DreamKind(
             "fool", "Fooling image", "create_adversarial", ("target", "confidence", "steps", "seed"), 100,
-            "Steps at most", confidence=0.99,
+            "at most", attack="ascent", confidence=0.99,
         ),
         DreamKind(
             "change", "Adversarial change", "create_adversarial", ("target", "confidence", "steps", "seed"), 40,
-            "Steps at most", picture=True, confidence=0.9,
+            "at most", picture=True, confidence=0.9,
         ),
     )
 }  # fmt: skip

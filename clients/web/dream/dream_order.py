@@ -86,7 +86,7 @@ class DreamOrder:
     def _arguments(self) -> dict[str, Any]:
         """Without recipe and picture."""
         what = self._what
-        attack = {"attack": "ascent"} if self.kind == "fool" else {}
+        attack = {"attack": what.attack} if what.attack else {}
         said = {
             "target": self.target,
             "layer": self.layer or None,
@@ -110,9 +110,8 @@ class DreamOrder:
         }[self.kind]
 
     def _how(self) -> str:
-        most = {"dream": " in each octave", "fool": " at most", "change": " at most"}.get(self.kind, "")
         number = f"{self.steps} step" if self.steps == 1 else f"{self.steps} steps"
-        steps = f", in {number}{most}" if self.steps else ""
+        steps = f", in {number} {self._what.counted}".rstrip() if self.steps else ""
         if not self._what.purpose:
             return steps
         if len(self.chosen) == 1:

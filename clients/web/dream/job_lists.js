@@ -7,17 +7,6 @@ const lists = ["queue", "gallery"].map((name) => {
 const thumbnails = new Map();
 let looking = false;
 
-function node(kind, name, content = "") {
-  const made = document.createElement(kind);
-  made.className = name;
-  made.textContent = content;
-  return made;
-}
-
-function put(target, content) {
-  if (target.textContent !== content) target.textContent = content;
-}
-
 // Real links: they can be opened beside this page, and copied.
 function link(job) {
   const made = node("a", "");

@@ -36,7 +36,7 @@ def job_lists(cluster: Cluster, elem_id: str) -> gr.HTML:
     return gr.HTML(
         html_template=page_file("dream/job_lists.html"),
         css_template=page_file("dream/job_lists.css"),
-        js_on_load=page_file("dream/job_lists.js"),
+        js_on_load=page_file("node.js") + page_file("dream/job_lists.js"),
         apply_default_css=False,
         server_functions=[newest, thumbnail],
         elem_id=elem_id,

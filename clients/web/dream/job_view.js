@@ -8,17 +8,6 @@ let views = new Map();
 let layout = "";
 let turn = 0;
 
-function node(kind, name, content = "") {
-  const made = document.createElement(kind);
-  made.className = name;
-  made.textContent = content;
-  return made;
-}
-
-function put(target, content) {
-  if (target.textContent !== content) target.textContent = content;
-}
-
 // Does `draw` only where `value` is another than the last time.
 function memo(draw) {
   let known;
@@ -44,11 +33,7 @@ async function asked(button, fault, question) {
 }
 
 async function save(url, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await (await fetch(url)).blob());
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  keep(await (await fetch(url)).blob(), name);
 }
 
 function picture(one) {

@@ -70,7 +70,7 @@ def job_view(cluster: Cluster, elem_id: str) -> gr.HTML:
         None,
         html_template=page_file("dream/job_view.html"),
         css_template=page_file("dream/job_view.css"),
-        js_on_load=page_file("dream/loss_curve.js") + page_file("dream/job_view.js"),
+        js_on_load=page_file("node.js") + page_file("dream/loss_curve.js") + page_file("dream/job_view.js"),
         apply_default_css=False,
         server_functions=[look, cancel, file, sheet],
         elem_id=elem_id,

@@ -1,5 +1,6 @@
 """The tab Explain: what the model says, and which pixels make it say so."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -9,9 +10,10 @@ import gradio as gr
 from convscope.client import Model, Prediction
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster, grids
+from convscope.web.code_lines import code_accordion, code_lines
 from convscope.web.explain.explanation import COUNTERFACTUAL, Question, Stage, at_once, choice_title, one_by_one
 from convscope.web.explain.figures import figures
-from convscope.web.explain.method_titles import methods
+from convscope.web.explain.method_titles import TITLES
 from convscope.web.explain.viewer import viewer
 from convscope.web.sentences import spoken, spoken_stream
 from convscope.web.subject import Subject, sample
@@ -43,8 +45,8 @@ class Explain:
             with gr.Column(scale=5, min_width=300):
                 self._progress = gr.HTML(elem_id="explain-progress")
                 self._viewer = viewer("Explanations")
-                with gr.Accordion("The lines of Python that give the same", open=False):
-                    self._code = gr.Code(language="python", show_label=False, interactive=False, container=False)
+                self._code = code_lines("Explanations")
+                code_accordion(self._code)
         with gr.Accordion("Was it wrong? What it said against what it is", open=False):
             self._truth = gr.Dropdown(label="What it really is", choices=[], elem_id="truth")
             self._failure = viewer("What was said, and the truth")
@@ -115,42 +117,26 @@ class Explain:
             best: Sequence[Prediction] = next(iter(found.values())).predictions
         else:
             best = await spoken(self._cluster.client.classify)(picture, model=model)
-        return *_classes(best), *_shown(question, Stage(found, ""))
+        return *_classes(best), *await _shown(question, Stage(found, ""))
 
-    async def explain_again(
-        self,
-        picture: str | None,
-        model: str | None,
-        methods: list[str],
-        layer: str | None,
-        said: int | None,
-        other: int | None,
-    ) -> Any:
+    async def explain_again(self, *asked: Any) -> Any:
         """The same picture, asked otherwise: what quick methods say."""
-        question = _question(picture, model, methods, layer, said, other)
+        question = _question(*asked)
         if question is None:
             return None, ""
-        return _shown(question, Stage(await spoken(at_once)(self._cluster, question), ""))
+        return await _shown(question, Stage(await spoken(at_once)(self._cluster, question), ""))
 
-    async def go_on(
-        self,
-        picture: str | None,
-        model: str | None,
-        methods: list[str],
-        layer: str | None,
-        said: int | None,
-        other: int | None,
-    ) -> AsyncGenerator[Any]:
+    async def go_on(self, picture: str | None, *asked: Any) -> AsyncGenerator[Any]:
         """What slow methods say, too; and what is not looked at first: the lines of Python, and the other tabs, which
         now may know of the picture."""
-        question = _question(picture, model, methods, layer, said, other)
+        question = _question(picture, *asked)
         code = question.lines(self._cluster.address) if question else ""
         if question is None or not question.slow:
             yield picture or "", code, *[gr.skip()] * 2
             return
         async with aclosing(spoken_stream(one_by_one)(self._cluster, question)) as stages:
             async for stage in stages:
-                yield picture or "", code, *_shown(question, stage)
+                yield picture or "", code, *await _shown(question, stage)
 
     async def analyze(
         self, picture: str | None, model: str | None, methods: list[str], layer: str | None, truth: int | None
@@ -163,7 +149,7 @@ class Explain:
         found = await spoken(self._cluster.client.analyze_failure)(
             picture, truth, model=model, method=method, **parameters
         )
-        return figures([found.said, found.truth], roles=["said", "truth"])
+        return await asyncio.to_thread(figures, [found.said, found.truth], roles=["said", "truth"])
 
 
 def _question(
@@ -174,18 +160,20 @@ def _question(
     return Question(picture, model, tuple(methods), said if other is None else other, layer or None)
 
 
-def _shown(question: Question, stage: Stage) -> tuple[Any, str]:
+async def _shown(question: Question, stage: Stage) -> tuple[Any, str]:
     """For the viewer and the line of progress."""
-    drawn: Any = gr.skip()
-    if stage.answers is not None:
-        titles = [question.titles[place] for place in stage.answers]
-        drawn = figures(list(stage.answers.values()), titles=titles) if titles else None
-    return drawn, stage.progress
+    if stage.answers is None:
+        return gr.skip(), stage.progress
+    if not stage.answers:
+        return None, stage.progress
+    titles = [question.titles[place] for place in stage.answers]
+    # In a thread: a large picture takes long to decode, and everybody's events wait in this one.
+    return await asyncio.to_thread(figures, list(stage.answers.values()), titles=titles), stage.progress
 
 
 def _methods() -> list[tuple[str, str]]:
     """Every method, and behind Grad-CAM its counterfactual."""
-    offered = methods()
+    offered = list(TITLES)
     offered.insert(offered.index("grad_cam") + 1, f"grad_cam:{COUNTERFACTUAL}")
     return [(choice_title(choice), choice) for choice in offered]
 

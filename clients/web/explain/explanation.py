@@ -9,7 +9,7 @@ from typing import Any
 from convscope.client import Attribution, Variant
 from convscope.client.methods import PARAMETER_FIELDS
 from convscope.web.cluster import Cluster
-from convscope.web.explain.method_titles import SLOW, title
+from convscope.web.explain.method_titles import SLOW, TITLES
 from convscope.web.progress import progress_line
 from convscope.web.snippet import snippet
 
@@ -20,7 +20,7 @@ WATCH_SECONDS = 0.25
 def choice_title(choice: str) -> str:
     """The name of a choice, for people."""
     method, _, other = choice.partition(":")
-    return f"{title(method)}, {other}" if other else title(method)
+    return f"{TITLES[method]}, {other}" if other else TITLES[method]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ async def at_once(cluster: Cluster, question: Question) -> dict[int, Attribution
 
 async def one_by_one(cluster: Cluster, question: Question) -> AsyncGenerator[Stage]:
     """What the slow methods say as well, as it comes. Raises ClientError. Whoever stops listening stops the work."""
-    found = await at_once(cluster, question)  # the cluster has it already
+    found = await at_once(cluster, question)  # again: the page keeps no answers, a cluster with a cache has them
     for place, variant in enumerate(question.variants()):
         if variant.method in SLOW:
             async with aclosing(_slow(cluster, question, variant)) as stages:
@@ -128,7 +128,7 @@ async def _slow(
             **variant.parameters,
         )
     )
-    name = title(variant.method)
+    name = TITLES[variant.method]
     try:
         yield None, progress_line(name)
         while not (await asyncio.wait([work], timeout=WATCH_SECONDS))[0]:

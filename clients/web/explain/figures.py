@@ -10,7 +10,7 @@ from PIL import Image
 from convscope.client import Attribution
 from convscope.engine.imaging.overlay import Shades, shades
 from convscope.web.data_urls import jpeg_url, npy_url
-from convscope.web.explain.method_titles import title
+from convscope.web.explain.method_titles import TITLES
 
 SIDE = 1024
 """The longer side of the picture that is drawn on, pixels; a larger one is scaled down."""
@@ -28,7 +28,7 @@ def figures(answers: Sequence[Attribution], *, titles: Sequence[str] = (), roles
         "width": small.width,
         "height": small.height,
         "figures": [
-            _figure(answer, name or title(answer.method), role, small, small.width / picture.width)
+            _figure(answer, name or TITLES[answer.method], role, small, small.width / picture.width)
             for answer, name, role in zip(
                 answers, titles or [""] * len(answers), roles or [""] * len(answers), strict=True
             )

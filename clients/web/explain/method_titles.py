@@ -1,7 +1,5 @@
 """Methods, as people name them."""
 
-from convscope.client.methods import METHODS
-
 TITLES = {
     "gradient": "Gradient",
     "saliency": "Saliency",
@@ -25,19 +23,6 @@ TITLES = {
     "rise": "RISE",
     "segment": "Segmentation",
 }
+"""All there are, in the order in which they are offered."""
 SLOW = ("score_cam", "ablation_cam", "occlusion", "rise", "integrated_gradients", "smooth_grad", "var_grad")
 """Methods that take many passes, and tell how far they are."""
-
-
-def title(method: str) -> str:
-    """Its name here; its own where it has none."""
-    return TITLES.get(method, method)
-
-
-def methods() -> list[str]:
-    """All there are, in the order of this table."""
-    return sorted(METHODS, key=_place)
-
-
-def _place(method: str) -> int:
-    return list(TITLES).index(method) if method in TITLES else len(TITLES)

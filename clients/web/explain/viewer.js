@@ -4,15 +4,11 @@ const slider = element.querySelector(".opacity");
 const reading = element.querySelector("output");
 const colors = element.querySelector(".colors");
 const grid = element.querySelector(".figures");
-const DARKENED = 0.45;
-const tables = Object.fromEntries(
-  Object.entries(props.tables).map(([name, text]) => [name, Uint8Array.from(atob(text), (c) => c.charCodeAt(0))])
-);
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+const tables = Object.fromEntries(Object.entries(props.tables).map(([name, text]) => [name, bytes(text)]));
 let shown = [];
 
 for (const name of props.colormaps) colors.add(new Option(name, name));
-
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
 // A canvas of colours whose alpha is the heatmap's strength. planes: for each pixel its place in the table, and its
 // strength.
@@ -34,7 +30,7 @@ function paint({ canvas, heat, region: [left, top, right, bottom] }) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (!heat) return;
   context.globalAlpha = 1;
-  context.fillStyle = `rgba(0, 0, 0, ${1 - DARKENED})`;
+  context.fillStyle = `rgba(0, 0, 0, ${1 - props.unseen})`;
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.clearRect(left, top, right - left, bottom - top);
   context.globalAlpha = slider.value / 100;
@@ -49,18 +45,7 @@ async function save({ canvas, picture, name }) {
   const context = whole.getContext("2d");
   context.drawImage(image, 0, 0, whole.width, whole.height);
   context.drawImage(canvas, 0, 0);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await whole.convertToBlob());
-  link.download = `${name}.png`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}
-
-function text(kind, name, content) {
-  const made = document.createElement(kind);
-  made.className = name;
-  made.textContent = content;
-  return made;
+  keep(await whole.convertToBlob(), `${name}.png`);
 }
 
 function figure(given, value) {
@@ -76,21 +61,20 @@ function figure(given, value) {
     one.shades = { planes: bytes(given.shades), width, height, diverging: given.diverging };
     one.heat = colored(one.shades);
   }
-  const png = text("button", "png", "PNG");
+  const png = node("button", "png", "PNG");
   png.type = "button";
   png.title = "The picture as it is shown";
   png.addEventListener("click", () => save(one));
-  const npy = text("a", "npy", "NPY");
+  const npy = node("a", "npy", "NPY");
   npy.href = given.values;
   npy.download = `${given.name}.npy`;
   npy.title = `The values, ${given.shape}`;
-  const files = document.createElement("span");
-  files.className = "files";
+  const files = node("span", "files");
   files.append(png, npy);
-  const caption = document.createElement("figcaption");
-  caption.append(text("span", "method", given.method), text("span", "target", given.target), files);
-  if (given.note) caption.append(text("span", "note", given.note));
-  one.figure = document.createElement("figure");
+  const caption = node("figcaption", "");
+  caption.append(node("span", "method", given.method), node("span", "target", given.target), files);
+  if (given.note) caption.append(node("span", "note", given.note));
+  one.figure = node("figure", "");
   one.figure.append(canvas, caption);
   return one;
 }

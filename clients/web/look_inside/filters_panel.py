@@ -1,7 +1,6 @@
 """The weights that a convolution has learned."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any, Literal
 
 import gradio as gr
@@ -45,39 +44,33 @@ class FiltersPanel:
         if not layer or not model:
             return gr.skip()
         try:
-            found = await self._cluster.client.filters(model, layer)
+            known = await self._cluster.client.filters(model, layer, outputs=[0], inputs=[0])
         except InvalidArgument as error:
             if error.reason != WITHOUT:
                 raise
             return remark(sentence(error)), ""
-        part = _part(found, most or FILTERS, inputs or INPUTS)
-        drawn = await asyncio.to_thread(_drawn, found, part, normalization)
-        outputs, within = (f"range({len(numbers)})" for numbers in (part.outputs, part.inputs))
+        outputs, within = (
+            range(min(most or FILTERS, known.output_count)),
+            range(min(inputs or INPUTS, known.input_count)),
+        )
+        found = await self._cluster.client.filters(model, layer, outputs=outputs, inputs=within)
+        drawn = await asyncio.to_thread(_drawn, found, normalization)
         lines = [
-            f"filters = client.filters({model!r}, {layer!r}, outputs={outputs}, inputs={within})",
+            f"filters = client.filters({model!r}, {layer!r}, outputs={outputs!r}, inputs={within!r})",
             f'filters.grid(normalization={normalization!r}).save("filters.png")',
             "filters.weights",
         ]
         return drawn, snippet(self._cluster.address, lines)
 
 
-def _part(filters: Filters, most: int, inputs: int) -> Filters:
-    """The first of them."""
-    return replace(
-        filters,
-        weights=filters.weights[:most, :inputs],
-        outputs=filters.outputs[:most],
-        inputs=filters.inputs[:inputs],
-    )
-
-
-def _drawn(whole: Filters, part: Filters, normalization: Normalization) -> str:
-    count, inputs, height, width = part.weights.shape
-    of = f"{count} of {whole.output_count} filters, {inputs} of {whole.input_count} input channels, {height} x {width}"
-    name = f"filters-{part.layer}"
-    url = png_url(part.grid(normalization=normalization))
+def _drawn(filters: Filters, normalization: Normalization) -> str:
+    count, inputs, height, width = filters.weights.shape
+    size = f"{height} x {width}"
+    of = f"{count} of {filters.output_count} filters, {inputs} of {filters.input_count} input channels, {size}"
+    name = f"filters-{filters.layer}"
+    url = png_url(filters.grid(normalization=normalization))
     return (
         remark(f"{of}.")
-        + drawing(url, f"Filters of {part.layer}: {of}")
-        + downloads(Download(f"{name}.png", url, "PNG"), Download(f"{name}.npy", npy_url(part.weights), "NPY"))
+        + drawing(url, f"Filters of {filters.layer}: {of}")
+        + downloads(Download(f"{name}.png", url, "PNG"), Download(f"{name}.npy", npy_url(filters.weights), "NPY"))
     )

@@ -133,7 +133,7 @@ class CollectionRecords:
         return Collection(
             id=id,
             display_name=record[b"display_name"].decode(),
-            caller=record[b"caller"].decode(),
+            caller=record.get(b"caller", b"").decode(),
             created=float(record[b"created"]),
             image_count=count,
             size=int(record[b"size"]),

@@ -4,10 +4,7 @@ import json
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,6 @@ import pytest
 from PIL import Image
 
 from convscope.client import Client
-from convscope.client.cli import main
 from convscope.v1 import collection_service_pb2 as messages
 from convscope.v1.inspection_service_pb2 import (
     NEIGHBOR_METRIC_COSINE,
@@ -30,24 +26,11 @@ from tests.clients.collections.stand_in import (
     Hold,
     plain,
     plain_png,
-    serving_collections,
 )
-from tests.clients.test_cli import SECONDS, Run, assert_one_sentence, output
-from tests.clients.test_jobs_cli import Terminal, settings
+from tests.clients.terminal import SECONDS, Run, Terminal, assert_one_sentence, in_process, output
 from tests.processes import free_port, wait_until
 
 MODEL = "resnet18_seeded"
-
-
-@pytest.fixture
-def server() -> Iterator[CollectionServer]:
-    with serving_collections() as server:
-        yield server
-
-
-@pytest.fixture
-def kept(server: CollectionServer) -> CollectionStandIn:
-    return server.collections
 
 
 @pytest.fixture
@@ -73,19 +56,7 @@ def folder(tmp_path: Path, cat_path: Path) -> Path:
 def convscope(
     server: CollectionServer, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """In this process, which is quick."""
-
-    def run(*arguments: str | Path | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["convscope", *arguments])
-        for name, value in (settings(server) | environment).items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, int(ended.value.code or 0), out, err)
-
-    return run
+    return in_process(server.address, folder, monkeypatch, capsys)
 
 
 def files_of(folder: Path) -> list[str]:
@@ -146,7 +117,7 @@ def test_a_terminal_shows_how_far_an_upload_is(server: CollectionServer, kept: C
             folder / "some" / f"{number}.png"
         )
     name = kept.add_collection()
-    status, out = (terminal := Terminal(server, folder, "collection", "upload", name, "some")).end()
+    status, out = (terminal := Terminal(server.address, folder, "collection", "upload", name, "some")).end()
     assert (status, out) == (0, f"{name}: 10 images added, 1 broken\n")
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.written)
     assert re.search(r"uploading .* \d+/11 +[\d.]+ files/s", shown), shown
@@ -158,7 +129,7 @@ def test_ctrl_c_ends_an_upload_and_what_was_taken_stays(
 ) -> None:
     hold = kept.at_file = Hold(at=2)
     name = kept.add_collection()
-    terminal = Terminal(server, folder, "collection", "upload", name, "some")
+    terminal = Terminal(server.address, folder, "collection", "upload", name, "some")
     terminal.read_until("uploading")
     assert hold.reached.wait(SECONDS)
     terminal.process.send_signal(signal.SIGINT)
@@ -200,7 +171,7 @@ def test_a_terminal_shows_how_far_an_index_is(
     server: CollectionServer, kept: CollectionStandIn, folder: Path, photos: str
 ) -> None:
     kept.work = lambda name: kept.run(name, steps=20, pause=0.05)
-    terminal = Terminal(server, folder, "collection", "index", photos, "-m", MODEL)
+    terminal = Terminal(server.address, folder, "collection", "index", photos, "-m", MODEL)
     status, out = terminal.end()
     assert (status, out) == (0, f"jobs/0001: {MODEL}: 6 images, 8 numbers each; 6 images run now\n")
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.written)

@@ -1,0 +1,1 @@
+"""Commands that begin jobs, and that follow them."""
