@@ -208,7 +208,10 @@ class CollectionStandIn(
                     response.broken_count += 1
             end = "answered"
         finally:
-            if end != "answered" and context.is_active():
+            # What has come before the caller went is taken to its end, but nobody hears the answer.
+            if not context.is_active():
+                end = "gone"
+            elif end != "answered":
                 end = "refused"
             self.upload_ends.append(end)
         return response
