@@ -1,6 +1,7 @@
 """The tab Explain: what the model says, and which pixels make it say so."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -44,6 +45,8 @@ class Explain:
                 self._layer = gr.Dropdown(label="Layer, for methods that look at one", choices=[], elem_id="layer")
             with gr.Column(scale=5, min_width=300):
                 self._progress = gr.HTML(elem_id="explain-progress")
+                # Another value with each quick answer: what is slow follows.
+                self._turn = gr.Textbox(visible="hidden")
                 self._viewer = viewer("Explanations")
                 self._code = code_lines("Explanations")
                 code_accordion(self._code)
@@ -56,28 +59,24 @@ class Explain:
         subject = self._subject
         picture, path, model, samples = subject.picture, subject.path, subject.model, subject.samples
         settings = [model, self._methods, self._layer]
-        answer = [self._viewer, self._progress]
+        answer = [self._viewer, self._progress, self._turn]
         anew = [self._said, self._other, self._truth, *answer]
-        always: Any = {"trigger_mode": "always_last", "show_progress": "hidden"}
-        described = model.change(
-            self.describe, [model], [self._layer, self._other, self._truth], show_progress="minimal"
-        )
-        quick = [
-            described.then(self.explain_by_another, [picture, *settings], anew, show_progress="hidden"),
-            picture.input(self.explain, [picture, *settings], anew, **always),
-            samples.input(self.explain_sample, [samples, *settings], [picture, *anew], **always),
-        ]
-        # One of the two is chosen.
-        self._said.input(lambda: None, None, self._other, **always)
-        self._other.input(lambda: None, None, self._said, **always)
         asked = [picture, *settings, self._said, self._other]
+        always: Any = {"trigger_mode": "always_last", "show_progress": "hidden"}
+        # What takes its time comes behind, and ends when something else is asked: before that is, for what listens to
+        # one event is done in the order in which it stands here.
+        going_on = self._turn.change(self.go_on, asked, [path, self._code, self._viewer, self._progress], **always)
         changes = [self._said.input, self._other.input, self._methods.change, self._layer.input]
-        quick.append(gr.on(changes, self.explain_again, asked, answer, **always))
-        # What takes its time comes behind, and ends when something else is asked.
-        going_on = [
-            event.success(self.go_on, asked, [path, self._code, *answer], show_progress="hidden") for event in quick
-        ]
-        gr.on([model.change, picture.input, samples.input, *changes], None, None, None, cancels=going_on)
+        gr.on([model.input, picture.input, samples.input, *changes], None, None, None, cancels=going_on)
+        model.change(self.describe, [model], [self._layer, self._other, self._truth], show_progress="minimal")
+        # By input: the first model that the page names may come behind what somebody has chosen meanwhile.
+        model.input(self.explain_by_another, [picture, model, self._methods], [*anew, self._layer], **always)
+        picture.input(self.explain, [picture, *settings], anew, **always)
+        samples.input(self.explain_sample, [samples, *settings], [picture, *anew], **always)
+        # One of the two is chosen.
+        self._said.input(None, None, self._other, js="() => null", **always)
+        self._other.input(None, None, self._said, js="() => null", **always)
+        gr.on(changes, self.explain_again, asked, answer, **always)
         self._truth.input(self.analyze, [picture, *settings, self._truth], [self._failure], **always)
 
     async def describe(self, name: str | None) -> Any:
@@ -98,33 +97,30 @@ class Explain:
         picture = sample(name)
         return picture, *await self.explain(picture, model, methods, layer)
 
-    async def explain_by_another(
-        self, picture: str | None, model: str | None, methods: list[str], layer: str | None
-    ) -> Any:
-        """Another model, of the same picture. Where there was none, a sample may have been clicked meanwhile, whose
-        answer must stay."""
-        return await self.explain(picture, model, methods, layer) if picture else [gr.skip()] * 5
+    async def explain_by_another(self, picture: str | None, model: str | None, methods: list[str]) -> Any:
+        """Another model, of the same picture; it knows no layer of the one before."""
+        return *await self.explain(picture, model, methods, None), gr.update(value="")
 
     async def explain(self, picture: str | None, model: str | None, methods: list[str], layer: str | None) -> Any:
         """Another picture: the classes to pick from, and what quick methods say of the first."""
         # A picture may be there before the page knows the models.
         model = model or (await spoken(self._cluster.models)())[1]
         if not picture or not model:
-            return gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, ""
+            return gr.update(choices=[], value=None), *[gr.update(value=None)] * 2, None, "", _turn()
         question = Question(picture, model, tuple(methods), None, layer or None)
         found = await spoken(at_once)(self._cluster, question)
         if found:
             best: Sequence[Prediction] = next(iter(found.values())).predictions
         else:
             best = await spoken(self._cluster.client.classify)(picture, model=model)
-        return *_classes(best), *await _shown(question, Stage(found, ""))
+        return *_classes(best), *await _shown(question, Stage(found, "")), _turn()
 
     async def explain_again(self, *asked: Any) -> Any:
         """The same picture, asked otherwise: what quick methods say."""
         question = _question(*asked)
         if question is None:
-            return None, ""
-        return await _shown(question, Stage(await spoken(at_once)(self._cluster, question), ""))
+            return None, "", _turn()
+        return *await _shown(question, Stage(await spoken(at_once)(self._cluster, question), "")), _turn()
 
     async def go_on(self, picture: str | None, *asked: Any) -> AsyncGenerator[Any]:
         """What slow methods say, too; and what is not looked at first: the lines of Python, and the other tabs, which
@@ -169,6 +165,11 @@ async def _shown(question: Question, stage: Stage) -> tuple[Any, str]:
     titles = [question.titles[place] for place in stage.answers]
     # In a thread: a large picture takes long to decode, and everybody's events wait in this one.
     return await asyncio.to_thread(figures, list(stage.answers.values()), titles=titles), stage.progress
+
+
+def _turn() -> str:
+    """A value that was never there before."""
+    return uuid.uuid4().hex
 
 
 def _methods() -> list[tuple[str, str]]:
