@@ -25,6 +25,7 @@ from convscope.services.common.jobs.job import Progress as Step
 from convscope.services.common.jobs.kinds import VISUALIZE_CLASS
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.store import connect
+from convscope.services.common.store_address import StoreAddress
 from convscope.workers.flag import Flag
 from convscope.workers.job_run import JobRun
 from convscope.workers.settings import WorkerSettings
@@ -88,7 +89,7 @@ def _overhead(redis_url: str) -> str:
         settings = WorkerSettings(checkpoint_seconds=5)
         artifacts = Artifacts(Path(folder).as_uri())
         models = WarmModels(Catalogue.read(), "cpu", settings.model_memory, lambda model: None)
-        store = connect(redis_url)
+        store = connect(StoreAddress(redis_url))
         records = JobRecords(store, ["benchmark"])
 
         def bare() -> float:

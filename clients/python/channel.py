@@ -8,6 +8,8 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
+from convscope.client.errors import InvalidArgument
+
 # Retries are gRPC's own: UNAVAILABLE only, so that nothing is asked twice that may have been done (AIP-194).
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -24,10 +26,13 @@ SERVICE_CONFIG = {
         }
     ],
 }
+LARGEST_RETRIED = 64 * 1024 * 1024
 OPTIONS: Sequence[tuple[str, str | int]] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
+    # A call is tried again only as long as all of it is kept; gRPC's own 256 KB are less than most photographs.
+    ("grpc.per_rpc_retry_buffer_size", LARGEST_RETRIED),
     # A server that comes back is found within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -62,8 +67,12 @@ def open_async_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(target, _credentials(tls), options=OPTIONS)
 
 
-def metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    """What goes with every call."""
+def authorization(token: str | None) -> tuple[tuple[str, str], ...]:
+    """The metadata that says who calls. Raises InvalidArgument for a token that cannot be sent."""
+    if token and not (token.isascii() and token.isprintable()):
+        # gRPC would raise an error that holds the token.
+        message = "the token has a line break or another character that cannot be sent"
+        raise InvalidArgument(message, field="token", reason="TOKEN_UNUSABLE")
     return (("authorization", f"Bearer {token}"),) if token else ()
 
 

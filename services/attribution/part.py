@@ -48,7 +48,8 @@ class AttributionPart:
         self.threads = settings.queue_limit + settings.stream_limit
         self._executor = Executor(max_batch=settings.max_batch, max_wait=settings.max_wait_ms / 1000)
         self._models = LoadedModels(catalogue, _device(settings.device), self._executor)
-        text_store = connect(settings.redis_url, text=True) if settings.redis_url else None
+        store = settings.store() if settings.has_store else None
+        text_store = connect(store, text=True) if store else None
         self._replicas = Replicas(text_store, self._models, settings.replica)
         runner = Runner(
             self._models,
@@ -58,11 +59,11 @@ class AttributionPart:
         )
         self._attribution = AttributionServicer(
             runner,
-            AnswerCache(connect(settings.redis_url) if settings.redis_url else None, settings.cache_seconds),
+            AnswerCache(connect(store) if store else None, settings.cache_seconds),
             precision=settings.precision,
             stream_limit=settings.stream_limit,
         )
-        self._indexes = Indexes(connect(settings.redis_url) if settings.redis_url else None, settings.artifacts_url)
+        self._indexes = Indexes(connect(store) if store else None, settings.artifacts_url)
         searches = Searches(self._indexes, runner, max_pixels=settings.max_image_pixels)
         self._inspection = InspectionServicer(runner, searches)
 

@@ -1,6 +1,5 @@
 """What the attribution server can be told."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.services.common.cores import cores
 from convscope.services.common.places import artifacts_default
 from convscope.services.common.settings import ServerSettings
 
@@ -25,10 +25,10 @@ class AttributionSettings(ServerSettings):
     """Where models compute: cpu, cuda, cuda:1; auto takes a GPU where there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What networks compute in where a request does not say; answers name it."""
-    threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
-    """Threads of one operator on the CPU."""
-    decoders: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
-    """Pictures decoded at once."""
+    threads: Annotated[int, Field(ge=1)] = cores()
+    """Threads of one operator on the CPU; default: the cores that the process may use."""
+    decoders: Annotated[int, Field(ge=1)] = cores()
+    """Pictures decoded at once; default: the same."""
     queue_limit: Annotated[int, Field(ge=1)] = 64
     """Calls in work at once, waiting ones included; more are refused with RESOURCE_EXHAUSTED."""
     stream_limit: Annotated[int, Field(ge=1)] = 16

@@ -1,7 +1,6 @@
 """A gRPC server with health, reflection, drain and the limits of the settings."""
 
 import signal
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +11,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from convscope.services.common.access.gate import Gate
+from convscope.services.common.certificates import server_credentials
 from convscope.services.common.health import HealthServicer
 from convscope.services.common.interceptor import CallInterceptor
-from convscope.services.common.metrics import SERVING
 from convscope.services.common.ports import PortTaken
 from convscope.services.common.settings import ServerSettings
+from convscope.services.common.telemetry.metrics import SERVING
 
 log = structlog.get_logger()
 FLUSH_SECONDS = 0.5
@@ -45,7 +45,7 @@ class Server:
     def _bind(self) -> int:
         address = f"{self._settings.host}:{self._settings.port}"
         try:
-            credentials = _credentials(self._settings)
+            credentials = server_credentials(self._settings)
             if credentials is None:
                 return self.grpc.add_insecure_port(address)
             return self.grpc.add_secure_port(address, credentials)
@@ -114,16 +114,3 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
             ("grpc.max_connection_age_grace_ms", int(settings.drain_grace * 1000)),
         ]
     return options
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except ssl.SSLError as error:
-        message = f"{settings.tls_certificate} and {settings.tls_key} are no certificate and its key: {error}"
-        raise OSError(message) from error
-    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
-    authority = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=authority is not None)

@@ -10,7 +10,7 @@ from convscope.services.common.access.step_quota import StepQuota
 from convscope.services.common.admission import Admission
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.collections.shards import Shards
-from convscope.services.common.errors import ArtifactsAway, StoreAway
+from convscope.services.common.errors import ArtifactsAway
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.events import BLOCK_SECONDS
 from convscope.services.common.jobs.kinds import KINDS
@@ -42,20 +42,18 @@ class JobsPart:
     )
 
     def __init__(self, settings: JobsSettings) -> None:
-        """Raises StoreAway for a redis_url that is none, ArtifactsAway for an artifacts_url that no fsspec package
+        """Raises StoreMisnamed for a redis_url that is none, ArtifactsAway for an artifacts_url that no fsspec package
         knows."""
         self.threads = settings.queue_limit + settings.watch_limit
         self._stopping = threading.Event()
-        try:
-            store, patient = connect(settings.redis_url), connect(settings.redis_url, patience=BLOCK_SECONDS + 2)
-        except ValueError as error:
-            raise StoreAway(f"redis_url: {error}") from error
+        address = settings.store()
+        store, patient = connect(address), connect(address, patience=BLOCK_SECONDS + 2)
         try:
             artifacts = Artifacts(settings.artifacts_url)
         except (ValueError, ImportError, OSError) as error:
             raise ArtifactsAway(f"artifacts_url: {error}") from error
         records, shards = JobRecords(store, KINDS), Shards(store)
-        messages = Messages(celery_app(settings.redis_url), store)
+        messages = Messages(celery_app(address), store)
         self._caretaker = Caretaker(records, artifacts, messages, shards)
         desk = Desk(
             records, artifacts, messages, self._caretaker, patient=patient, steps=StepQuota(store), limits=settings

@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
 from convscope.services.common.places import artifacts_default
-from convscope.services.common.settings import ImportRoots, Port, ServerSettings
+from convscope.services.common.settings import LOCAL_STORE, ImportRoots, Port, ServerSettings
 
 DAY = 24 * 3600.0
 
@@ -19,8 +19,8 @@ class JobsSettings(ServerSettings):
 
     port: Port = 50052
     """Port to listen on; 0 for any free one."""
-    redis_url: Annotated[str, Field(min_length=1)] = "redis://127.0.0.1:6379/0"
-    """The store, redis://host:port/db; it has to keep what it is told (appendonly yes)."""
+    redis_url: Annotated[str, Field(min_length=1, repr=False)] = LOCAL_STORE
+    """The store, redis://host:port/db, or rediss:// where it is encrypted; it has to keep what it is told."""
     artifacts_url: str = Field(default_factory=artifacts_default)
     """Where the files of jobs lie, an fsspec URL: file:///folder, s3://bucket/folder."""
     index_part: Annotated[int, Field(ge=1)] = 256

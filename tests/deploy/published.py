@@ -114,6 +114,19 @@ SPECS = {
             )
         ),
     ),
+    ("monitoring.coreos.com/v1", "PrometheusRule"): table(
+        ("groups",),
+        groups=several(
+            table(
+                ("name", "rules"),
+                name=TEXT,
+                interval=TEXT,
+                rules=several(
+                    table(("alert", "expr"), alert=TEXT, expr=TEXT, labels=LABELS, annotations=LABELS, **{"for": TEXT})
+                ),
+            )
+        ),
+    ),
     ("monitoring.coreos.com/v1", "ServiceMonitor"): table(
         ("selector", "endpoints"),
         selector=SELECTOR,

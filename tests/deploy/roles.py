@@ -36,8 +36,8 @@ class Role:
 
 
 ROLES = {
-    "attribution": Role(AttributionSettings, "convscope.services.attribution", ("worker", "s3")),
-    "jobs": Role(JobsSettings, "convscope.services.jobs", ("jobs", "s3")),
-    "worker": Role(WorkerSettings, "convscope.workers", ("worker", "s3")),
+    "attribution": Role(AttributionSettings, "convscope.services.attribution", ("worker", "s3", "traces")),
+    "jobs": Role(JobsSettings, "convscope.services.jobs", ("jobs", "s3", "traces")),
+    "worker": Role(WorkerSettings, "convscope.workers", ("worker", "s3", "traces")),
     "web": Role(WebSettings, "convscope.web", ("web",)),
 }

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 import kubernetes_validate
 from jsonschema import Draft202012Validator
 
 from convscope.services.attribution import metrics as _attribution_metrics  # noqa: F401  registers them
 from convscope.services.attribution.part import AttributionPart
-from convscope.services.common.metrics import REGISTRY
+from convscope.services.common.telemetry.metrics import REGISTRY
 from convscope.services.jobs import metrics as _jobs_metrics  # noqa: F401  registers them
 from convscope.services.jobs.part import JobsPart
+from convscope.workers import metrics as worker_metrics
 from tests.deploy.manifests import Manifests, Object, labels_of, name_of, pod_of, texts
 from tests.deploy.published import SPECS
 from tests.deploy.roles import PREFIX, ROLES
@@ -28,7 +30,8 @@ OTHERS = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
 
 def metric_names() -> set[str]:
     """As Prometheus stores them, before labels."""
-    return {sample for family in REGISTRY.collect() for sample in (family.name, f"{family.name}_total")}
+    families = [*REGISTRY.collect(), *worker_metrics.REGISTRY.collect()]
+    return {sample for family in families for sample in (family.name, f"{family.name}_total")}
 
 
 def fits_its_schema(manifests: Manifests) -> Faults:
@@ -285,17 +288,45 @@ def mounts_and_volumes_agree(manifests: Manifests) -> Faults:
 
 
 def files_in_settings_are_mounted(manifests: Manifests) -> Faults:
-    """Paths in settings lie where something is mounted; else they would be read from the image, or written to it."""
+    """Paths in settings lie where something is mounted; else they would be read from the image, or written to it. What
+    is read from a Secret is in it."""
     for workload, container in manifests.containers():
-        mounts = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
+        volumes = {volume["name"]: volume for volume in pod_of(workload).get("volumes", [])}
+        mounts = {mount["mountPath"]: volumes.get(mount["name"], {}) for mount in container.get("volumeMounts", [])}
         for name, value in manifests.environment(container).items():
-            path = value.removeprefix("file://")
-            if (
-                name.startswith(PREFIX)
-                and path.startswith("/")
-                and not any(path.startswith(f"{mount}/") for mount in mounts)
-            ):
+            path = PurePosixPath(value.removeprefix("file://"))
+            if not name.startswith((PREFIX, "AWS_")) or not path.is_absolute():
+                continue
+            found = [volume for mount, volume in mounts.items() if PurePosixPath(mount) in path.parents]
+            if not found:
                 yield f"{name_of(workload)}: {name} is {value}, where nothing is mounted"
+            for secret in (volume["secret"] for volume in found if "secret" in volume):
+                held = manifests.find("Secret", secret["secretName"], provided=True) or {}
+                if path.name not in {item["path"] for item in secret.get("items", [])} | texts(held).keys():
+                    yield f"{name_of(workload)}: {name} is {value}, which the Secret {secret['secretName']} has not"
+
+
+def secrets_are_files(manifests: Manifests) -> Faults:
+    """What is in the environment is handed on to every process, and is seen by whoever may look at one."""
+    for workload, container in manifests.containers():
+        if workload["metadata"]["name"] not in ROLES:
+            continue
+        given = [variable["name"] for variable in container.get("env", []) if "secretKeyRef" in str(variable)]
+        given += [source["secretRef"]["name"] for source in container.get("envFrom", []) if "secretRef" in source]
+        for name in given:
+            yield f"{name_of(workload)}: {name} is a secret in the environment"
+
+
+def secret_files_can_be_read(manifests: Manifests) -> Faults:
+    for workload in manifests.workloads():
+        pod = pod_of(workload)
+        group = pod.get("securityContext", {}).get("fsGroup")
+        for secret in (volume["secret"] for volume in pod.get("volumes", []) if "secret" in volume):
+            mode = secret.get("defaultMode", 0o644)
+            if mode & 0o007:
+                yield f"{name_of(workload)}: {secret['secretName']} is for everybody"
+            if not (mode & 0o040 and group):
+                yield f"{name_of(workload)}: {secret['secretName']} is for root alone"
 
 
 def references_exist(manifests: Manifests) -> Faults:
@@ -327,7 +358,8 @@ def references(workload: Object) -> Iterator[tuple[str, str, str]]:
     """Kind, name and key of what a workload takes from elsewhere."""
     for volume in pod_of(workload).get("volumes", []):
         if "secret" in volume:
-            yield "Secret", volume["secret"]["secretName"], ""
+            name = volume["secret"]["secretName"]
+            yield from (("Secret", name, item["key"]) for item in volume["secret"].get("items", [{"key": ""}]))
         if "configMap" in volume:
             yield "ConfigMap", volume["configMap"]["name"], ""
         if "persistentVolumeClaim" in volume:
@@ -393,7 +425,7 @@ def what_is_needed_is_allowed(manifests: Manifests) -> Faults:
     for workload, container in manifests.containers():
         environment = manifests.environment(container)
         ways = {port for policy in policies for port in ports_of(policy, workload, "egress")}
-        needed = {53} | ({6379} if "CONVSCOPE_REDIS_URL" in environment else set())
+        needed = {53} | ({6379} if "CONVSCOPE_REDIS_URL_FILE" in environment else set())
         if environment.get("CONVSCOPE_ARTIFACTS_URL", "").startswith("s3:"):
             needed.add(443)
         if "CONVSCOPE_SERVER" in environment:
@@ -426,6 +458,8 @@ RULES: tuple[Rule, ...] = (
     endpoints_go_before_calls_are_refused,
     mounts_and_volumes_agree,
     files_in_settings_are_mounted,
+    secrets_are_files,
+    secret_files_can_be_read,
     references_exist,
     certificates_exist,
     the_route_knows_every_service,

@@ -1,11 +1,15 @@
 """The overlays: what must hold of each, and what each is for."""
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic_settings import CliApp
 
 from convscope.services.common.access.caller import Callers
+from convscope.services.common.jobs.messages import celery_app
+from convscope.services.common.settings import LOCAL_STORE
+from convscope.services.common.store_address import StoreAddress
 from tests.deploy.manifests import OVERLAYS, Object, name_of, pod_of, provided, render
 from tests.deploy.roles import PREFIX, ROLES
 from tests.deploy.rules import RULES, Rule, patience, replicas
@@ -86,9 +90,14 @@ def test_the_overlay_ha_keeps_nothing_in_the_cluster() -> None:
 def test_the_overlay_ha_knows_its_callers_and_encrypts(name: str) -> None:
     manifests = render("overlays/ha")
     (container,) = pod_of(manifests.one("Deployment", name))["containers"]
-    assert {"CONVSCOPE_CALLERS_FILE", "CONVSCOPE_TLS_CERTIFICATE", "CONVSCOPE_TLS_KEY"} <= manifests.environment(
-        container
-    ).keys()
+    assert {
+        "CONVSCOPE_CALLERS_FILE",
+        "CONVSCOPE_TLS_CERTIFICATE",
+        "CONVSCOPE_TLS_KEY",
+        "CONVSCOPE_REDIS_TLS_CA",
+        "CONVSCOPE_REDIS_TLS_CERTIFICATE",
+        "CONVSCOPE_REDIS_TLS_KEY",
+    } <= manifests.environment(container).keys()
     # Kubernetes' own way knows no encryption.
     assert "grpc" not in container["readinessProbe"]
     assert {listener["protocol"] for listener in manifests.one("Gateway", "convscope")["spec"]["listeners"]} == {
@@ -101,8 +110,19 @@ def test_the_overlay_ha_knows_its_callers_and_encrypts(name: str) -> None:
 
 def test_a_worker_outlives_a_store_that_is_away() -> None:
     (container,) = pod_of(render("base").one("Deployment", "worker"))["containers"]
-    # No heartbeat is there while the store is away.
-    assert patience(container["livenessProbe"]) >= 1800
+    for probe in ("startupProbe", "livenessProbe"):
+        assert "--alive" in container[probe]["exec"]["command"], "the other heartbeat stops with the store"
+    assert "--alive" not in container["readinessProbe"]["exec"]["command"]
+
+
+def test_a_worker_that_hangs_is_killed_within_five_minutes() -> None:
+    (container,) = pod_of(render("base").one("Deployment", "worker"))["containers"]
+    probe = container["livenessProbe"]
+    within = float(probe["exec"]["command"][-1])
+    # A store that is there and says nothing holds it up for a socket's timeout, and again when it tries anew.
+    patient = celery_app(StoreAddress(LOCAL_STORE)).conf.broker_transport_options["socket_timeout"]
+    assert within > 2 * patient
+    assert within + patience(probe) <= 300
 
 
 def test_models_may_take_ten_minutes_to_load() -> None:
@@ -121,3 +141,17 @@ def test_the_example_of_callers_can_be_read(tmp_path: Path) -> None:
     file = tmp_path / "callers.toml"
     file.write_text(secret["stringData"]["callers.toml"])
     assert Callers.read(file).of_token("REPLACE-ME") is None
+
+
+def test_the_example_of_a_buckets_credentials_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = pytest.importorskip("botocore.session")
+    (secret,) = [one for one in provided() if one["metadata"]["name"] == "convscope-artifacts"]
+    file = tmp_path / "credentials"
+    file.write_text(secret["stringData"]["credentials"].replace("# endpoint_url", "endpoint_url"))
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    client = session.Session().create_client("s3", region_name="us-east-1")
+    assert client.meta.endpoint_url == "https://REPLACE-ME"
+    assert client._request_signer._credentials.access_key == "REPLACE-ME"

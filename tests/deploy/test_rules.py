@@ -20,6 +20,20 @@ def container(manifests: Manifests, name: str = "attribution") -> Object:
     return found
 
 
+def secret(manifests: Manifests) -> Object:
+    """The volume with the store's address."""
+    (found,) = [volume["secret"] for volume in pod_of(deployment(manifests))["volumes"] if volume["name"] == "store"]
+    volume: Object = found
+    return volume
+
+
+def password(manifests: Manifests) -> Object:
+    """Where the store has it from."""
+    (container,) = pod_of(manifests.one("StatefulSet", "store"))["containers"]
+    found: Object = container["env"][0]["valueFrom"]["secretKeyRef"]
+    return found
+
+
 def settings(manifests: Manifests, name: str) -> Object:
     (found,) = [map for map in manifests.of("ConfigMap") if map["metadata"]["name"].startswith(name)]
     data: Object = found["data"]
@@ -181,15 +195,52 @@ BROKEN: dict[str, tuple[Rule, Break, str]] = {
         lambda all: settings(all, "worker").update(CONVSCOPE_HEARTBEAT_FILE="/run/heartbeat"),
         "nothing is mounted",
     ),
+    "a file that a secret has not": (
+        rules.files_in_settings_are_mounted,
+        lambda all: settings(all, "worker").update(CONVSCOPE_REDIS_URL_FILE="/etc/convscope/store/address"),
+        "which the Secret convscope-store has not",
+    ),
+    "a secret in the environment": (
+        rules.secrets_are_files,
+        lambda all: container(all)["env"].append(
+            {"name": "CONVSCOPE_TOKEN", "valueFrom": {"secretKeyRef": {"name": "convscope-page", "key": "token"}}}
+        ),
+        "CONVSCOPE_TOKEN is a secret",
+    ),
+    "a secret as an environment": (
+        rules.secrets_are_files,
+        lambda all: container(all)["envFrom"].append({"secretRef": {"name": "convscope-artifacts"}}),
+        "convscope-artifacts is a secret",
+    ),
+    "a secret for everybody": (
+        rules.secret_files_can_be_read,
+        lambda all: secret(all).pop("defaultMode"),
+        "convscope-store is for everybody",
+    ),
+    "a secret for root": (
+        rules.secret_files_can_be_read,
+        lambda all: pod_of(deployment(all))["securityContext"].pop("fsGroup"),
+        "convscope-store is for root",
+    ),
     "a secret of nobody": (
         rules.references_exist,
-        lambda all: container(all)["env"][0]["valueFrom"]["secretKeyRef"].update(name="convscope-redis"),
+        lambda all: secret(all).update(secretName="convscope-redis"),
+        "Secret convscope-redis",
+    ),
+    "a variable of no secret": (
+        rules.references_exist,
+        lambda all: password(all).update(name="convscope-redis"),
         "Secret convscope-redis",
     ),
     "a key that a secret has not": (
         rules.references_exist,
-        lambda all: container(all)["env"][0]["valueFrom"]["secretKeyRef"].update(key="address"),
+        lambda all: secret(all)["items"][0].update(key="address"),
         "key address",
+    ),
+    "a variable of no key": (
+        rules.references_exist,
+        lambda all: password(all).update(key="word"),
+        "key word",
     ),
     "a service that is not routed": (
         rules.the_route_knows_every_service,

@@ -159,12 +159,14 @@ def test_the_thread_that_takes_in_all_calls_asks_no_store() -> None:
         lambda request, context: CALLER.get(), request_deserializer=bytes, response_serializer=bytes
     )
     with store() as valkey, redis.Redis.from_url(valkey.connection_url) as known:
-        calls = CallInterceptor(Gate(callers=Callers([caller]), quota=CallQuota(known)))
+        calls = CallInterceptor(Gate(callers=lambda: Callers([caller]), quota=CallQuota(known)))
         wrapped = calls.intercept_service(lambda _: handler, details)
         assert known.keys() == []
         assert wrapped is not None
         assert wrapped.unary_unary is not None
-        context: Any = SimpleNamespace()
+        context: Any = SimpleNamespace(
+            invocation_metadata=lambda: details.invocation_metadata, set_trailing_metadata=lambda _: None
+        )
         assert wrapped.unary_unary(b"", context) == caller
         assert known.keys() == [b"convscope:calls:team-a"]
 
@@ -195,6 +197,7 @@ def test_jobs_that_wait_and_steps_of_a_day_are_counted_by_caller(guarded: Callab
         ("callers = []", "no callers"),
         ("callers = 3", "[[callers]]"),
         ("[[callers]", "cannot be read"),
+        ("callers = " + "[" * 5000, "cannot be read"),
         ('[[callers]]\nname = "a"', "token_sha256"),
         (f'[[callers]]\nname = "a b"\ntoken_sha256 = "{"0" * 64}"', "name"),
         (f'[[callers]]\nname = "a"\ntoken_sha256 = "{"0" * 63}"', "token_sha256"),

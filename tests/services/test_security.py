@@ -1,9 +1,9 @@
 """Who may call: a token, encryption, certificates of callers; and nothing is open by mistake."""
 
-import shutil
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -14,50 +14,21 @@ from convscope.client import Client, PermissionDenied
 from convscope.client.channel import Tls
 from convscope.v1.attribution_service_pb2 import AttributeStreamRequest, ClassifyRequest
 from convscope.v1.model_service_pb2 import ListModelsRequest, LoadModelRequest, UnloadModelRequest
-from tests.processes import ServerProcess
+from tests.certificates import Certificates, make_certificates
+from tests.processes import JobsProcess, ServerProcess
 from tests.services.calls import SECONDS, SERVING, Stubs, calling, refusal
 from tests.services.held import entry, networks_on_path, question, team_server
 from tests.services.starts import assert_cannot_start
+from tests.web.served import WebProcess
 
 TOKEN = "open sesame"
 Metadata = tuple[tuple[str, str], ...]
 SMALL = entry("guarded", gates="{gates}")
 
 
-@dataclass(frozen=True)
-class Certificates:
-    """PEM files: an authority, and a server and a client that it signed."""
-
-    folder: Path
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
-
-    def read(self, name: str) -> bytes:
-        return self.path(name).read_bytes()
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed, which makes the certificates")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
-
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for authority in ("ca", "stranger"):
-        run("req", "-x509", *curve, "-keyout", f"{authority}.key", "-out", f"{authority}.pem",
-            "-subj", f"/CN={authority}", "-days", "2")  # fmt: skip
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    for name, authority in (("server", "ca"), ("client", "ca"), ("unknown", "stranger")):
-        run("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key",
-            "-CAcreateserial", "-out", f"{name}.pem", "-days", "2", "-extfile", "names")  # fmt: skip
-    (folder / "rubbish.pem").write_text("-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n")
-    return Certificates(folder)
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +191,20 @@ def test_a_caller_with_a_strangers_certificate_is_not_answered(mutual: str, cert
     assert_unreachable(mutual, grpc.ssl_channel_credentials(*files))
 
 
+@pytest.mark.parametrize(("shown", "status"), [("client", 0), ("unknown", 1), (None, 1)])
+def test_the_command_line_shows_a_certificate(
+    shown: str | None, status: int, mutual: str, certificates: Certificates
+) -> None:
+    environment = {**os.environ, "CONVSCOPE_SERVER": mutual, "CONVSCOPE_TLS_CA": str(certificates.path("ca.pem"))}
+    if shown is not None:
+        environment["CONVSCOPE_TLS_CERTIFICATE"] = str(certificates.path(f"{shown}.pem"))
+        environment["CONVSCOPE_TLS_KEY"] = str(certificates.path(f"{shown}.key"))
+    command = [str(Path(sys.executable).with_name("convscope")), "models", "--timeout", "10"]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert made.returncode == status, made.stderr
+    assert ("guarded" in made.stdout) == (status == 0)
+
+
 # Each of these would leave the server open though somebody meant to close it.
 HALF_CLOSED: dict[str, tuple[Callable[[Certificates], dict[str, object]], str]] = {
     "a certificate without a key": (lambda files: {"tls_certificate": files.path("server.pem")}, "tls_key"),
@@ -228,6 +213,15 @@ HALF_CLOSED: dict[str, tuple[Callable[[Certificates], dict[str, object]], str]] 
         "tls_certificate",
     ),
     "a token file that is empty": (lambda files: {"token_file": files.path("token.empty")}, "token.empty"),
+    "two tokens": (lambda files: {"token": TOKEN, "token_file": files.path("token.empty")}, "token_file"),
+    "an authority for callers that is none": (
+        lambda files: {
+            "tls_certificate": files.path("server.pem"),
+            "tls_key": files.path("server.key"),
+            "tls_client_ca": files.path("rubbish.pem"),
+        },
+        "rubbish.pem",
+    ),
     "a certificate that is none": (
         lambda files: {"tls_certificate": files.path("rubbish.pem"), "tls_key": files.path("server.key")},
         "rubbish.pem",
@@ -261,3 +255,32 @@ def test_a_server_that_would_be_open_by_mistake_does_not_start(
     process = half_closed[name]
     assert_cannot_start(process, HALF_CLOSED[name][1])
     assert not any("taken" in line for line in process.log), "the port is not to blame"
+
+
+# Of version 4, of 6, and of 4 as 6 writes it.
+LOOPBACK = {"0100007F", "0" * 24 + "01000000", "0000000000000000FFFF00000100007F"}
+
+
+def listened_on(pid: int) -> set[str]:
+    """Addresses at which a process waits for others, as /proc writes them."""
+    held = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in held:
+                found.add(fields[1].partition(":")[0])
+    return found
+
+
+def test_nobody_elsewhere_reaches_programs_that_were_told_nothing(tmp_path: Path) -> None:
+    server = JobsProcess(redis_url="redis://127.0.0.1:1", artifacts_url=tmp_path.as_uri()).wait_until_serving()
+    with WebProcess(server=server.address) as page:
+        for process in (server.process, page.process):
+            found = listened_on(process.pid)
+            assert found
+            assert found <= LOOPBACK
+    assert server.stop() == 0
+    open_to_all = JobsProcess(redis_url="redis://127.0.0.1:1", artifacts_url=tmp_path.as_uri(), host="0.0.0.0")
+    assert not listened_on(open_to_all.wait_until_serving().process.pid) & LOOPBACK, "it would be seen"
+    assert open_to_all.stop() == 0

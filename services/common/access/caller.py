@@ -9,6 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
 
 class Caller(BaseModel):
     """A team, a service or a person, known by a token."""
@@ -17,8 +19,10 @@ class Caller(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
     """What stands in logs and in the records of its jobs."""
-    token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+    token_sha256: Digest = Field(repr=False)
     """SHA-256 of its token, in hexadecimal digits. A token is as random as a key, so that no slow hash is needed."""
+    next_token_sha256: Digest | None = Field(None, repr=False)
+    """Of a second token that counts as well, while callers change from one to the other."""
     administrator: bool = False
     """Sees the jobs and collections of all."""
     calls_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
@@ -28,6 +32,11 @@ class Caller(BaseModel):
     steps_per_day: Annotated[int, Field(ge=1)] | None = None
     """Steps of all the jobs that it hands in on a day, by UTC; None: any number."""
 
+    def digests(self) -> tuple[str, ...]:
+        """Of the tokens by which it is known."""
+        both = (self.token_sha256, self.next_token_sha256)
+        return tuple(digest for digest in both if digest is not None)
+
 
 class Callers:
     """All who may call."""
@@ -36,11 +45,15 @@ class Callers:
         """Raises ValueError for none at all, and for two of one name or one token."""
         if not callers:
             raise ValueError("no callers are named")
-        for what in ("name", "token_sha256"):
-            values = [getattr(caller, what) for caller in callers]
-            twice = next((one for one in callers if values.count(getattr(one, what)) > 1), None)
-            if twice is not None:
-                raise ValueError(f"two callers have the {'name' if what == 'name' else 'token'} of {twice.name}")
+        names: set[str] = set()
+        digests: set[str] = set()
+        for caller in callers:
+            if caller.name in names:
+                raise ValueError(f"two callers have the name {caller.name}")
+            if len(set(caller.digests()) - digests) < len(caller.digests()):
+                raise ValueError(f"a token of {caller.name} is there twice")
+            names.add(caller.name)
+            digests.update(caller.digests())
         self._callers = tuple(callers)
 
     @classmethod
@@ -55,7 +68,7 @@ class Callers:
             first = error.errors(include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise OSError(f"the callers in {path} cannot be read: {where}: {first['msg']}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter of thousands of brackets
             raise OSError(f"the callers in {path} cannot be read: {error}") from error
 
     def of_token(self, token: str) -> Caller | None:
@@ -63,8 +76,9 @@ class Callers:
         digest = digest_of(token)
         found = None
         for caller in self._callers:
-            if hmac.compare_digest(caller.token_sha256, digest):
-                found = caller
+            for known in caller.digests():
+                if hmac.compare_digest(known, digest):
+                    found = caller
         return found
 
 

@@ -5,15 +5,19 @@ from typing import Any
 import redis
 from celery import Celery
 
+from convscope.services.common.store_address import StoreAddress
+
 TASK = "convscope.work"
 # Longer than any job, so that the broker never sends a message again by itself; a lost one is missed by nobody.
 NEVER_AGAIN = 10 * 24 * 3600
 
 
-def celery_app(redis_url: str) -> Celery:
+def celery_app(address: StoreAddress) -> Celery:
     """A Celery application on the store, for those who send and those who work."""
-    app = Celery("convscope", broker=redis_url)
+    app = Celery("convscope", broker=address.url)
     app.conf.update(
+        # Of an address alone Celery would verify nothing.
+        broker_use_ssl=address.tls() or False,
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
