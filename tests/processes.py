@@ -71,10 +71,14 @@ class ServerProcess:
         self.address = str(self.wait_for("serving")["address"])
         return self
 
+    def metrics_page(self) -> str:
+        """What Prometheus reads now."""
+        with urlopen(self.metrics_url, timeout=10) as page:
+            return str(page.read().decode())
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of that name with these labels, as /metrics gives them now; 0 where there are none."""
-        with urlopen(self.metrics_url, timeout=10) as page:
-            families = list(text_string_to_metric_families(page.read().decode()))
+        families = text_string_to_metric_families(self.metrics_page())
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
@@ -132,17 +136,19 @@ def store() -> Iterator[ValkeyServer]:
 class LastingStore:
     """A store on a port and in a folder that stay the same, so that it can die and come again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, password: str = "") -> None:
         """Not started yet."""
         self.folder = folder
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._password = password
+        self.url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
         options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder)}
         options |= {"appendonly": "yes", "save": "", "logfile": str(self.folder / "store.log")}
+        options |= {"requirepass": self._password} if self._password else {}
         command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
         self._process = subprocess.Popen(command)
         wait_until(self._answers, "the store to answer")
@@ -153,6 +159,19 @@ class LastingStore:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def stop(self) -> None:
+        """SIGTERM; harmless where it does not run."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
 
     @contextmanager
     def silent(self) -> Iterator[None]:

@@ -1,16 +1,18 @@
 """python -m convscope.workers: take jobs until SIGTERM or Ctrl-C."""
 
+import os
 import sys
+from tempfile import TemporaryDirectory
 
 import structlog
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
-from convscope.services.common.logs import configure_logs
+from convscope.engine.errors import ConvscopeError
 from convscope.services.common.settings import fault
+from convscope.services.common.telemetry.logs import configure_logs
 from convscope.services.common.tuning import tune_process
 from convscope.workers.settings import WorkerSettings
-from convscope.workers.worker import Worker
 
 log = structlog.get_logger()
 
@@ -23,8 +25,17 @@ def main() -> int:
         configure_logs("console")
         log.error("cannot start", error=fault(error))
         return 1
-    configure_logs(settings.log_format)
-    return Worker(settings).run()
+    configure_logs(settings.log_format, settings.log_level)
+    with TemporaryDirectory(prefix="convscope-metrics-") as folder:
+        # Before anything imports the library that counts: see exposition.py.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from convscope.workers.worker import Worker
+
+        try:
+            return Worker(settings).run()
+        except ConvscopeError as error:
+            log.error("cannot start", error=str(error))
+            return 1
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.job import Lease
 from convscope.services.common.jobs.kinds import INDEX_COLLECTION, KINDS
 from convscope.services.common.jobs.records import JobRecords
-from convscope.services.common.logs import configure_logs
 from convscope.services.common.parent_death import on_parent_death
 from convscope.services.common.store import connect
+from convscope.services.common.telemetry.logs import configure_logs
+from convscope.services.common.telemetry.traces import configure_traces, end_traces
 from convscope.workers.flag import Flag
 from convscope.workers.settings import WorkerSettings
 
@@ -39,11 +40,12 @@ class Child:
 
         # It would go on with its job, but nobody could stop it any more.
         on_parent_death(signal.SIGKILL)
-        configure_logs(settings.log_format)
+        configure_logs(settings.log_format, settings.log_level)
+        configure_traces(settings.traces_endpoint, "convscope worker")
         torch.set_num_threads(settings.threads_each)
         self._settings = settings
         self._leaving = leaving
-        self._store = connect(settings.redis_url)
+        self._store = connect(settings.store())
         self._records = JobRecords(self._store, KINDS)
         self._shards = Shards(self._store)
         artifacts = Artifacts(settings.artifacts_url)
@@ -87,6 +89,7 @@ class Child:
         lease = self._records.claim(kind, self._owner, self._settings.lease_seconds)
         if lease is not None:
             self._carry_out(lease)
+            end_traces()  # a child may be killed before it would send them by itself
         elif kind == INDEX_COLLECTION:
             self._help()
 

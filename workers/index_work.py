@@ -189,7 +189,8 @@ class IndexWork(Work):
     def leave(self, keep: Keep) -> tuple[dict[str, Any], list[File]]:
         plan, artifacts = self._plan, self._plan.bench.artifacts
         if plan.before is not None and not plan.parts:
-            return self._result(plan.before), []
+            # An attempt before this one may have come as far as this, and not to say so.
+            return self._result(plan.before, plan.before.added if plan.before.job == plan.bench.lease.id else 0), []
         folder = f"{plan.folder}/{plan.bench.lease.id}-{plan.bench.lease.token}"
         with tempfile.TemporaryDirectory(prefix="convscope-index-") as scratch:
             made, old = Path(scratch, "made"), Path(scratch, "before")
@@ -212,6 +213,8 @@ class IndexWork(Work):
             folder=folder,
             updated=time.time(),
             neurons=plan.neurons,
+            job=plan.bench.lease.id,
+            added=sum(map(len, plan.parts)),
         )
         try:
             before_it = plan.records.put_index(plan.collection.id, record)
@@ -224,7 +227,7 @@ class IndexWork(Work):
         # Who reads the index that was there has it open.
         if before_it is not None and before_it.folder != folder:
             artifacts.remove(before_it.folder)
-        return self._result(record), []
+        return self._result(record, record.added), []
 
     def close(self) -> None:
         self._work.close()
@@ -233,8 +236,7 @@ class IndexWork(Work):
         for part in range(len(self._plan.parts)):
             yield Shard.from_bytes(self._plan.bench.artifacts.get(self._plan.shard_path(part)))
 
-    def _result(self, record: IndexRecord) -> dict[str, Any]:
-        indexed = sum(map(len, self._plan.parts))
+    def _result(self, record: IndexRecord, indexed: int) -> dict[str, Any]:
         return {"collection": self._plan.collection.id, "index": asdict(record), "indexed": indexed}
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import redis
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
+from opentelemetry.trace import SpanKind
 
 from convscope.engine.errors import ConvscopeError
 from convscope.engine.memory import out_of_memory
@@ -15,9 +16,20 @@ from convscope.engine.models.model import Model
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.job import Failure, File, Lease
 from convscope.services.common.jobs.records import JobRecords, Verdict
+from convscope.services.common.telemetry.correlation import begin_correlation, end_correlation
+from convscope.services.common.telemetry.traces import span
 from convscope.workers.flag import Flag
 from convscope.workers.kinds import WORK
 from convscope.workers.lease_keeper import LeaseKeeper
+from convscope.workers.metrics import (
+    ATTEMPT_SECONDS,
+    ATTEMPTS,
+    CHECKPOINT_SECONDS,
+    CHECKPOINTED,
+    RUNNING,
+    STEPS,
+    STORE_AWAY,
+)
 from convscope.workers.settings import WorkerSettings
 from convscope.workers.synthesis_work import field_in_request
 from convscope.workers.warm_models import WarmModels
@@ -66,23 +78,40 @@ class JobRun:
         self._keeper = LeaseKeeper(records, lease, settings.lease_seconds)
         self._folder = folder_of(lease.id)
         self._told = self._previewed = 0.0
-        self._kept = time.monotonic()
+        self._kept = 0.0
 
     def __call__(self) -> None:
         """Whatever happens, the record says it in the end, or the lease runs out; nothing is raised."""
         lease, started = self._lease, time.monotonic()
-        with structlog.contextvars.bound_contextvars(job=lease.id, attempt=lease.attempt), self._keeper:
+        begin_correlation(lease.correlation_id, job=lease.id, attempt=lease.attempt)
+        attributes = {"job": lease.id, "attempt": lease.attempt, "model": lease.model}
+        with (
+            span(f"carry out {lease.kind}", SpanKind.CONSUMER, within=lease.trace, **attributes) as whole,
+            self._keeper,
+        ):
             log.info("begins", kind=lease.kind, model=lease.model, at=lease.checkpoint or "the beginning")
-            outcome = self._carry_out()
-            log.info("finished", outcome=outcome, seconds=round(time.monotonic() - started, 2))
+            with RUNNING.labels(lease.kind).track_inprogress():
+                self._safe()
+                outcome = self._carry_out()
+                CHECKPOINTED.set(0)
+            whole.set_attribute("convscope.outcome", outcome)
+            seconds = time.monotonic() - started
+            ATTEMPTS.labels(lease.kind, outcome).inc()
+            ATTEMPT_SECONDS.labels(lease.kind).observe(seconds)
+            log.info("finished", outcome=outcome, seconds=round(seconds, 2))
+        end_correlation()
 
     def _carry_out(self) -> str:
         lease = self._lease
         try:
-            with closing(self._begin()) as work:
+            with span("begin"):
+                begun = self._begin()
+            with closing(begun) as work:
                 self._telling(work)
-                self._go(work)
-                result, files = work.leave(self._keep)
+                with span("steps"):
+                    self._go(work)
+                with span("leave"):
+                    result, files = work.leave(self._keep)
             self._listen()
             outcome = self._insist(lambda: self._records.succeed(lease, result, files))
         except Lost:
@@ -91,6 +120,10 @@ class JobRun:
             outcome = self._insist(lambda: self._records.stop(lease))
         except HandedOn:
             outcome = self._insist(lambda: self._records.release(lease, "its worker is leaving"))
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            # No fault of the work, and no attempt at it: it goes on when the store is back.
+            _tell_store_away(error)
+            outcome = self._insist(lambda: self._records.release(lease, "the store was away"))
         except Exception as error:
             failure, again = _failure(error, lease, self._settings)
             if again:
@@ -112,17 +145,22 @@ class JobRun:
         return WORK[self._lease.kind](bench)
 
     def _model(self, name: str) -> Model:
-        model = self._models.get(name)
+        with span("load model", model=name):
+            model = self._models.get(name)
         self._listen()
         return model
 
     def _go(self, work: Work) -> None:
+        counted = work.progress().step
         while not work.over:
             self._listen()
             if self._leaving:
                 self._checkpoint(work)
                 raise HandedOn
             work.advance()
+            step = work.progress().step
+            STEPS.labels(self._lease.kind, self._lease.model).inc(max(0, step - counted))
+            counted = step
             self._telling(work)
             if time.monotonic() - self._kept >= self._settings.checkpoint_seconds:
                 self._checkpoint(work)
@@ -148,11 +186,15 @@ class JobRun:
         try:
             self._keeper.hear(self._records.step(self._lease, self._settings.lease_seconds, progress, jpeg))
         except redis.RedisError as error:
-            log.warning("the store is away", error=str(error))
+            _tell_store_away(error)
 
     def _checkpoint(self, work: Work) -> None:
         """Keep where the work is, then let go of what was kept before."""
-        self._kept = time.monotonic()
+        with span("checkpoint", step=work.progress().step), CHECKPOINT_SECONDS.labels(self._lease.kind).time():
+            self._write_checkpoint(work)
+        self._safe()
+
+    def _write_checkpoint(self, work: Work) -> None:
         state = work.checkpoint()
         if not state:
             return
@@ -163,7 +205,11 @@ class JobRun:
         self._listen()
         if before and before != path:
             self._artifacts.remove(before)
+
+    def _safe(self) -> None:
+        """Note that nothing done up to now can be lost."""
         self._kept = time.monotonic()
+        CHECKPOINTED.set_to_current_time()
 
     def _keep(self, name: str, media_type: str, data: bytes) -> File:
         return self._artifacts.keep(f"{self._folder}/attempt-{self._lease.token}/{name}", media_type, data)
@@ -174,8 +220,13 @@ class JobRun:
             try:
                 return ask()
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                log.warning("the store is away", error=str(error))
+                _tell_store_away(error)
                 time.sleep(RETRY_SECONDS)
+
+
+def _tell_store_away(error: redis.RedisError) -> None:
+    STORE_AWAY.inc()
+    log.warning("the store is away", error=str(error))
 
 
 def _failure(error: Exception, lease: Lease, settings: WorkerSettings) -> tuple[Failure, bool]:

@@ -1,6 +1,7 @@
 """Holding a job while it is worked on."""
 
 import threading
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self
 
@@ -25,9 +26,10 @@ class LeaseKeeper:
         self._lease = lease
         self._seconds = seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
+        # With what the log says of the job.
+        self._thread = threading.Thread(target=copy_context().run, args=(self._keep,), name="lease", daemon=True)
         self._thread.start()
         return self
 
@@ -41,7 +43,7 @@ class LeaseKeeper:
             try:
                 self.hear(self._records.renew(self._lease, self._seconds))
             except redis.RedisError as error:
-                log.warning("the store is away", job=self._lease.id, error=str(error))
+                log.warning("the store is away", error=str(error))
 
     def hear(self, verdict: Verdict) -> None:
         """Keep what was heard; a job that is lost stays lost, a cancel stays a cancel."""

@@ -2,27 +2,29 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from convscope.engine.imaging.decode import MAX_PIXELS
+from convscope.services.common.cores import cores
 from convscope.services.common.jobs.kinds import KINDS
 from convscope.services.common.places import artifacts_default
-from convscope.services.common.settings import ImportRoots, Settings
+from convscope.services.common.settings import LOCAL_STORE, ImportRoots, Port, StoreSettings
+from convscope.services.common.telemetry.logs import LogFormat, LogLevel
 
 GIB = 1 << 30
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
-class WorkerSettings(Settings):
+class WorkerSettings(StoreSettings):
     """Settings of a worker: environment variables CONVSCOPE_*, or options."""
 
     model_config = SettingsConfigDict(cli_prog_name="convscope worker")
 
-    redis_url: Annotated[str, Field(min_length=1)] = "redis://127.0.0.1:6379/0"
-    """The store, redis://host:port/db."""
+    redis_url: Annotated[str, Field(min_length=1, repr=False)] = LOCAL_STORE
+    """The store, redis://host:port/db, or rediss:// where it is encrypted."""
     artifacts_url: str = Field(default_factory=artifacts_default)
     """Where the files of jobs lie, an fsspec URL: file:///folder, s3://bucket/folder."""
     catalogue: Path | None = None
@@ -51,8 +53,16 @@ class WorkerSettings(Settings):
     """Seconds that one attempt at a job may take."""
     heartbeat_file: Path | None = None
     """Touched every second while the worker takes jobs; `python -m convscope.workers.probe` looks at it."""
-    log_format: Literal["console", "json"] = "console"
+    metrics_port: Port = 0
+    """Port of the Prometheus page /metrics; 0: none."""
+    host: str = "127.0.0.1"
+    """Address of that page; 0.0.0.0 for every interface."""
+    log_format: LogFormat = "console"
     """How log lines are written."""
+    log_level: LogLevel = "info"
+    """The least that is logged."""
+    traces_endpoint: str = ""
+    """OTLP collector that traces are sent to by gRPC, http://host:4317; empty: none. Needs the extra `traces`."""
 
     @field_validator("models", "kinds", mode="before")
     @classmethod
@@ -85,7 +95,7 @@ class WorkerSettings(Settings):
     @property
     def threads_each(self) -> int:
         """Threads of one operator in each child."""
-        return self.threads or max(1, (os.cpu_count() or 1) // self.children)
+        return self.threads or max(1, cores() // self.children)
 
     def device_of(self, child: int) -> str:
         """Where the models of a child compute; children are numbered from 0."""

@@ -7,12 +7,14 @@ from typing import Any
 import structlog
 from billiard import current_process
 from celery import Celery
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
 from convscope.services.common.jobs.messages import TASK, celery_app, queue_of
 from convscope.workers.child import Child
+from convscope.workers.exposition import serve_worker_metrics
 from convscope.workers.flag import Flag
-from convscope.workers.heartbeat import heartbeat
+from convscope.workers.heartbeat import heartbeat, patient_consumer
+from convscope.workers.probe import alive_file
 from convscope.workers.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -36,6 +38,10 @@ class Worker:
         # Celery keeps receivers by weak references only.
         worker_process_init.connect(self._start_child, weak=False)
         worker_shutting_down.connect(self._leave, weak=False)
+        # Celery's own log lines are written as all others are.
+        setup_logging.connect(_leave_logs_alone, weak=False)
+        if self._settings.metrics_port:
+            serve_worker_metrics(self._settings.host, self._settings.metrics_port)
         worker = self._app.Worker(
             pool_cls="prefork",
             concurrency=self._settings.children,
@@ -47,11 +53,13 @@ class Worker:
             quiet=True,
         )
         worker.start()
+        if self._settings.heartbeat_file is not None:
+            alive_file(self._settings.heartbeat_file).unlink(missing_ok=True)
         return 1 if self._failed else int(worker.exitcode or 0)
 
     def _make_app(self) -> Celery:
         settings = self._settings
-        app = celery_app(settings.redis_url)
+        app = celery_app(settings.store())
         app.conf.update(
             worker_prefetch_multiplier=1,
             worker_disable_prefetch=True,
@@ -63,6 +71,7 @@ class Worker:
         )
         if settings.heartbeat_file is not None:
             app.steps["consumer"].add(heartbeat(settings.heartbeat_file))
+            app.conf.worker_consumer = patient_consumer(settings.heartbeat_file)
         limits = {"soft_time_limit": settings.job_seconds, "time_limit": settings.job_seconds + GRACE_SECONDS}
         app.task(self._work, name=TASK, **limits)
         return app
@@ -83,3 +92,7 @@ class Worker:
     def _leave(self, **_: Any) -> None:
         log.info("leaving; jobs are handed on")
         self._leaving.set()
+
+
+def _leave_logs_alone(**_: Any) -> None:
+    """See configure_logs."""

@@ -20,6 +20,7 @@ from convscope.client.client import Client
 from convscope.client.collection import Collection
 from convscope.client.collection_info import BrokenFile, CollectionImage, CollectionIndex, CollectionInfo
 from convscope.client.collection_map import CollectionMap
+from convscope.client.correlation import correlated
 from convscope.client.errors import (
     Cancelled,
     ClientError,
@@ -116,4 +117,5 @@ __all__ = [
     "Unit",
     "Uploaded",
     "Variant",
+    "correlated",
 ]

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import grpc
 
+from convscope.client.attempts import Attempts
 from convscope.client.bulk import OnProgress
-from convscope.client.caller import Caller
-from convscope.client.channel import Tls, metadata, open_async_channel
+from convscope.client.caller import Caller, Metadata
+from convscope.client.channel import Tls, authorization, open_async_channel
+from convscope.client.correlation import call_metadata
 from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
 from convscope.client.plans import Plan, Stubs
 from convscope.client.resuming import Course, Resuming, ended_early
@@ -25,7 +27,7 @@ class AsyncCaller:
     def __init__(self, target: str, *, token: str | None, tls: Tls | None, timeout: float) -> None:
         """timeout: seconds that a call may take, where it does not say itself."""
         self.target = target
-        self.metadata = metadata(token)
+        self._authorization = authorization(token)
         self.channel = open_async_channel(target, tls)
         self.stubs = Stubs(self.channel)
         self._timeout = timeout
@@ -38,17 +40,24 @@ class AsyncCaller:
             self._sender.close()
         await self.channel.close()
 
-    async def run(self, plan: Plan[T], timeout: float | None) -> T:
+    def metadata(self) -> Metadata:
+        """Of the next call."""
+        return (*self._authorization, *call_metadata())
+
+    async def run(self, plan: Plan[T], timeout: float | None, metadata: Metadata | None = None) -> T:
         """One call."""
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            response = await plan.rpc(self.stubs)(plan.request, timeout=seconds, metadata=self.metadata)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
-        except asyncio.CancelledError:
-            raise_where_closed()
-            raise
-        return plan.parse(response)
+        metadata = metadata or self.metadata()
+        attempts = Attempts(self._timeout if timeout is None else timeout)
+        while True:
+            seconds = attempts.seconds()
+            try:
+                return plan.parse(await plan.rpc(self.stubs)(plan.request, timeout=seconds, metadata=metadata))
+            except grpc.RpcError as error:
+                lost = from_rpc_error(error, self.target, metadata)
+            except asyncio.CancelledError:
+                raise_where_closed()
+                raise
+            await asyncio.sleep(attempts.pause(lost))
 
     async def send(self, upload: Upload, on_progress: OnProgress | None, timeout: float | None) -> Uploaded:
         """As Caller.send(), by which it is carried out in a thread, on a channel of its own: grpc.aio may lose the
@@ -72,10 +81,11 @@ class AsyncCaller:
             sending.cancel()
 
     async def follow(self, course: Course[T], resuming: Resuming, what: str) -> AsyncIterator[T]:
-        """All that a course gives, over as many streams as it takes."""
+        """All that a course gives, over as many streams as it takes, all of one name in the logs."""
+        metadata = self.metadata()
         while not course.over:
             plan = course.plan()
-            stream: Any = plan.rpc(self.stubs)(plan.request, timeout=resuming.stream_seconds(), metadata=self.metadata)
+            stream: Any = plan.rpc(self.stubs)(plan.request, timeout=resuming.stream_seconds(), metadata=metadata)
             lost: ClientError = ended_early(what)
             try:
                 async for response in stream:
@@ -86,9 +96,9 @@ class AsyncCaller:
                         return
                 question = course.ended()
                 if question is not None:
-                    await self.run(question, None)
+                    await self.run(question, None, metadata)
             except grpc.RpcError as error:
-                lost = from_rpc_error(error, self.target)
+                lost = from_rpc_error(error, self.target, metadata)
             except ClientError as error:
                 lost = error
             except asyncio.CancelledError:

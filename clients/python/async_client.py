@@ -121,7 +121,8 @@ class AsyncClient:
             return await self._caller.run(plan, timeout)
         rpc: Any = self._caller.stubs.attribution.AttributeStream
         seconds = LONG_TIMEOUT if timeout is None else timeout
-        stream = rpc(iter([watched(plan)]), timeout=seconds, metadata=self._caller.metadata)
+        metadata = self._caller.metadata()
+        stream = rpc(iter([watched(plan)]), timeout=seconds, metadata=metadata)
         try:
             async for response in stream:
                 if response.HasField("progress"):
@@ -129,7 +130,7 @@ class AsyncClient:
                 else:
                     return settled(outcome_of(plan, response))
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
+            raise from_rpc_error(error, self.target, metadata) from None
         except asyncio.CancelledError:
             raise_where_closed()
             raise
@@ -208,7 +209,8 @@ class AsyncClient:
             ),
         )  # fmt: skip
         rpc: Any = self._caller.stubs.attribution.AttributeStream
-        stream = rpc(bulk.async_requests(), timeout=timeout, metadata=self._caller.metadata)
+        metadata = self._caller.metadata()
+        stream = rpc(bulk.async_requests(), timeout=timeout, metadata=metadata)
         try:
             async for response in stream:
                 for outcome in bulk.take(response):
@@ -216,7 +218,7 @@ class AsyncClient:
             for outcome in bulk.rest():
                 yield outcome
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target) from None
+            raise from_rpc_error(error, self.target, metadata) from None
         except asyncio.CancelledError:
             raise_where_closed()
             raise

@@ -1,14 +1,16 @@
 """Carries plans out: deadlines, the token, typed errors, streams that outlive their connection."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
+from convscope.client.attempts import Attempts
 from convscope.client.bulk import OnProgress
-from convscope.client.channel import Tls, metadata, open_channel
+from convscope.client.channel import Tls, authorization, open_channel
+from convscope.client.correlation import call_metadata
 from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
 from convscope.client.plans import Plan, Stubs
 from convscope.client.resuming import Course, Resuming, ended_early
@@ -16,6 +18,7 @@ from convscope.client.taken import Uploaded
 from convscope.client.uploading import LEFT, Upload
 
 T = TypeVar("T")
+Metadata: TypeAlias = Sequence[tuple[str, str]]
 # Behind all that an upload tells of itself.
 _OVER = -2
 
@@ -26,7 +29,7 @@ class Caller:
     def __init__(self, target: str, *, token: str | None, tls: Tls | None, timeout: float) -> None:
         """timeout: seconds that a call may take, where it does not say itself."""
         self.target = target
-        self.metadata = metadata(token)
+        self._authorization = authorization(token)
         self.channel = open_channel(target, tls)
         self.stubs = Stubs(self.channel)
         self._timeout = timeout
@@ -37,23 +40,31 @@ class Caller:
         self._closed = True
         self.channel.close()
 
-    def run(self, plan: Plan[T], timeout: float | None) -> T:
-        """One call."""
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            response = plan.rpc(self.stubs)(plan.request, timeout=seconds, metadata=self.metadata)
-        except grpc.RpcError as error:
-            raise self._translated(error) from None
-        return plan.parse(response)
+    def metadata(self) -> Metadata:
+        """Of the next call."""
+        return (*self._authorization, *call_metadata())
 
-    def stream(self, rpc: Any, request: Any, timeout: float | None) -> Generator[Any]:
+    def run(self, plan: Plan[T], timeout: float | None, metadata: Metadata | None = None) -> T:
+        """One call."""
+        metadata = metadata or self.metadata()
+        attempts = Attempts(self._timeout if timeout is None else timeout)
+        while True:
+            seconds = attempts.seconds()
+            try:
+                return plan.parse(plan.rpc(self.stubs)(plan.request, timeout=seconds, metadata=metadata))
+            except grpc.RpcError as error:
+                lost = self._translated(error, metadata)
+            time.sleep(attempts.pause(lost))
+
+    def stream(self, rpc: Any, request: Any, timeout: float | None, metadata: Metadata | None = None) -> Generator[Any]:
         """What a stream gives, until one of its two ends has enough. timeout: seconds for all of it; None: no limit."""
+        metadata = metadata or self.metadata()
         lost: ClientError | None = None
-        responses = rpc(request, timeout=timeout, metadata=self.metadata)
+        responses = rpc(request, timeout=timeout, metadata=metadata)
         try:
             yield from responses
         except grpc.RpcError as error:
-            lost = self._translated(error)
+            lost = self._translated(error, metadata)
             error.__traceback__ = None
         finally:
             responses.cancel()
@@ -67,7 +78,8 @@ class Caller:
         """Send an upload, which gRPC takes in a thread of its own. on_progress: called in the caller's thread. timeout:
         seconds for all of it; None: no limit."""
         lost: ClientError | None = None
-        call = upload.rpc(self.stubs).future(upload.requests(), timeout=timeout, metadata=self.metadata)
+        metadata = self.metadata()
+        call = upload.rpc(self.stubs).future(upload.requests(), timeout=timeout, metadata=metadata)
         call.add_done_callback(lambda _: upload.gone.put(_OVER))
         try:
             while (count := upload.gone.get()) not in (_OVER, LEFT):
@@ -77,7 +89,7 @@ class Caller:
                 raise Cancelled("nobody waits for the upload any more", status="CANCELLED")
             return upload.finish(call.result())
         except grpc.RpcError as error:
-            lost = upload.lost(self._translated(error))
+            lost = upload.lost(self._translated(error, metadata))
             error.__traceback__ = None
         finally:
             call.cancel()
@@ -86,12 +98,14 @@ class Caller:
         raise lost
 
     def follow(self, course: Course[T], resuming: Resuming, what: str) -> Iterator[T]:
-        """All that a course gives, over as many streams as it takes."""
+        """All that a course gives, over as many streams as it takes, all of one name in the logs."""
+        metadata = self.metadata()
         while not course.over:
             plan = course.plan()
             lost: ClientError = ended_early(what)
             try:
-                with closing(self.stream(plan.rpc(self.stubs), plan.request, resuming.stream_seconds())) as stream:
+                seconds = resuming.stream_seconds()
+                with closing(self.stream(plan.rpc(self.stubs), plan.request, seconds, metadata)) as stream:
                     for response in stream:
                         resuming.heard()
                         yield from plan.parse(response)
@@ -99,13 +113,13 @@ class Caller:
                             return
                 question = course.ended()
                 if question is not None:
-                    self.run(question, None)
+                    self.run(question, None, metadata)
             except ClientError as error:
                 lost = error
             if not course.over:
                 time.sleep(resuming.lost(lost))
 
-    def _translated(self, error: grpc.RpcError) -> ClientError:
+    def _translated(self, error: grpc.RpcError, metadata: Metadata) -> ClientError:
         if self._closed and error.code() is grpc.StatusCode.CANCELLED:
             return Cancelled("the client was closed", reason=CLIENT_CLOSED, status="CANCELLED")
-        return from_rpc_error(error, self.target)
+        return from_rpc_error(error, self.target, metadata)

@@ -14,6 +14,8 @@ ClientError
 A job that failed raises what a call would have raised that failed so.
 """
 
+from collections.abc import Sequence
+
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -35,6 +37,8 @@ class ClientError(Exception):
         """Name of the gRPC status code; empty where no call was made."""
         self.retry_after = retry_after
         """Seconds after which to try again; None where trying again does not help."""
+        self.correlation_id = ""
+        """The name by which the cluster's logs know the call; empty where no call was made."""
 
 
 class InvalidArgument(ClientError):
@@ -90,8 +94,22 @@ CLIENT_CLOSED = "CLIENT_CLOSED"
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
-def from_rpc_error(error: grpc.RpcError, server: str) -> ClientError:
-    """The typed error for what gRPC raised; `server` is named where it could not be reached."""
+HEADER = "x-request-id"
+"""In a call's metadata: the name by which the cluster's logs know it."""
+
+
+def from_rpc_error(error: grpc.RpcError, server: str, metadata: Sequence[tuple[str, str]]) -> ClientError:
+    """The typed error for what gRPC raised; `server` is named where it could not be reached. metadata: the call's."""
+    found = _from_rpc_error(error, server)
+    found.correlation_id = dict(metadata).get(HEADER, "")
+    if isinstance(found, ServerFault) and found.correlation_id:
+        # Whoever reads it can do nothing but ask those who read the log.
+        found.message += f", under {found.correlation_id}"
+        found.args = (found.message,)
+    return found
+
+
+def _from_rpc_error(error: grpc.RpcError, server: str) -> ClientError:
     status = rpc_status.from_call(error)
     if status is not None:
         return from_status(status)

@@ -68,6 +68,8 @@ class JobInfo:
     """The files that it has left, once it has succeeded."""
     last_event: int
     """Number of its last event: watch(after=last_event) gives only what comes."""
+    correlation_id: str
+    """The name by which the cluster's log lines about it say that they are."""
 
     @property
     def over(self) -> bool:

@@ -75,6 +75,7 @@ def to_job_info(message: Job) -> JobInfo:
         expires=time("expire_time"),
         artifacts=tuple(_to_artifact(one) for one in message.artifacts),
         last_event=message.last_event,
+        correlation_id=message.correlation_id,
     )
 
 

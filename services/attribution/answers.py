@@ -8,6 +8,7 @@ from PIL import Image as PillowImage
 
 from convscope.engine.attribution.segmentation import Segmentation
 from convscope.engine.attribution.target import ClassTarget, Target, UnitTarget
+from convscope.engine.errors import InvalidInput
 from convscope.engine.imaging.comparison import Panel, comparison_sheet
 from convscope.engine.imaging.cutout import cutout
 from convscope.engine.imaging.heatmap import Reduction, to_heatmap
@@ -31,6 +32,8 @@ REDUCTIONS: Mapping[Reduction, attribution_service_pb2.Reduction] = {
     "largest": attribution_service_pb2.REDUCTION_LARGEST,
 }
 JPEG_QUALITY = 90
+LONGEST_JPEG = 65_500
+"""Pixels of a side: more libjpeg does not write."""
 
 
 def to_responses(order: Order, model: Model, picture: Picture, result: Result) -> list[AttributeResponse]:
@@ -76,6 +79,7 @@ def _to_response(
         if form.heatmap:
             response.heatmap.CopyFrom(to_tensor(heatmap, form.data_type))
         if form.overlay:
+            _check_sides(form.overlay, picture)
             response.overlay = _to_file(_draw(form.overlay, answer, heatmap, picture), form.overlay)
     return response
 
@@ -141,6 +145,13 @@ def _to_segmentation(found: Segmentation) -> SegmentationMessage:
 
 def _to_box(box: tuple[int, int, int, int] | None) -> Box | None:
     return None if box is None else Box(left=box[0], top=box[1], right=box[2], bottom=box[3])
+
+
+def _check_sides(options: Overlay, picture: Picture) -> None:
+    assert picture.original is not None
+    if options.format == Overlay.FORMAT_JPEG and max(picture.original.size) > LONGEST_JPEG:
+        message = f"a JPEG has sides of at most {LONGEST_JPEG} pixels; ask for a PNG, or send a shorter picture"
+        raise InvalidInput(message, field="overlay.format", reason="PICTURE_TOO_LONG")
 
 
 def _draw(options: Overlay, answer: Answer, heatmap: NDArray[np.float32], picture: Picture) -> PillowImage.Image:

@@ -1,6 +1,7 @@
 """Answers kept in the store, so that the same question costs nothing the second time."""
 
 import hashlib
+import threading
 import time
 
 import redis
@@ -25,6 +26,8 @@ class AnswerCache:
         self._store = store if seconds else None
         self._seconds = seconds
         self._paused_until = 0.0
+        self._failed = False
+        self._asking = threading.Lock()
 
     def key(self, request: AttributeRequest, model: Model, precision: str) -> bytes:
         """Digest of picture, method, parameters, target and what is asked for (the request), and of the model's
@@ -45,6 +48,8 @@ class AnswerCache:
         except redis.RedisError as error:
             self._pause(error)
             return None
+        if self._failed:
+            self._failed, self._paused_until = False, 0.0
         if not isinstance(found, bytes):
             return None
         try:
@@ -68,8 +73,15 @@ class AnswerCache:
         return self._store is not None
 
     def _away(self) -> bool:
-        return time.monotonic() < self._paused_until
+        with self._asking:
+            now = time.monotonic()
+            away = now < self._paused_until
+            if self._failed and not away:
+                # One call finds out whether it is back; the others do not wait with it.
+                self._paused_until = now + PAUSE_SECONDS
+            return away
 
     def _pause(self, error: redis.RedisError) -> None:
+        self._failed = True
         self._paused_until = time.monotonic() + PAUSE_SECONDS
         log.warning("the store is away; answers are not cached for a while", error=str(error))

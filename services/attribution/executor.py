@@ -22,6 +22,7 @@ from convscope.services.attribution.compute import compute
 from convscope.services.attribution.metrics import BATCH_SIZE, DROPPED, QUEUED
 from convscope.services.attribution.work import Result, Work
 from convscope.services.common.errors import CallCancelled, DeadlinePassed, ServerStopping
+from convscope.services.common.telemetry.traces import tell_span
 
 log = structlog.get_logger()
 
@@ -132,6 +133,7 @@ class Executor:
 
     def _run(self, batch: Sequence[Work]) -> None:
         BATCH_SIZE.labels(batch[0].task.name, batch[0].model.name).observe(len(batch))
+        begun = time.monotonic()
         try:
             results = compute(batch, self._progress_of(batch[0]))
         except Exception as error:
@@ -140,10 +142,16 @@ class Executor:
             elif out_of_memory(error):
                 self._run_in_halves(batch)
             else:
-                log.warning("a batch failed; its pictures go alone", model=batch[0].model.name, error=str(error))
+                log.warning(
+                    "a batch failed; its pictures go alone",
+                    model=batch[0].model.name,
+                    error=str(error),
+                    correlation_ids=[work.correlation_id for work in batch],
+                )
                 for work in batch:
                     self._run([work])
         else:
+            _tell_spans(batch, begun)
             for work, result in zip(batch, results, strict=True):
                 work.future.set_result(result)
 
@@ -166,3 +174,11 @@ class Executor:
             self._let_quick_work_pass()
 
         return progress
+
+
+def _tell_spans(batch: Sequence[Work], begun: float) -> None:
+    """How long each piece of a batch waited, and how long all of them took."""
+    ended = time.monotonic()
+    for work in batch:
+        tell_span("queue", work.context, work.queued_at, begun)
+        tell_span("compute", work.context, begun, ended, method=work.task.name, model=work.model.name, batch=len(batch))

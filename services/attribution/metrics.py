@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from convscope.services.common.metrics import REGISTRY
+from convscope.services.common.telemetry.metrics import REGISTRY
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _LABELS = ("method", "model")

@@ -11,6 +11,7 @@ from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
 from convscope.services.attribution.executor import Executor
+from convscope.services.attribution.metrics import QUEUED
 from convscope.services.common.errors import ModelLoading, ModelNotLoaded
 from convscope.v1.model_service_pb2 import ModelState
 
@@ -73,6 +74,7 @@ class LoadedModels:
                 log.error("loading failed", model=name, error=message)
                 raise
             self._standings[name] = Standing(ModelState.MODEL_STATE_LOADED, model)
+            QUEUED.labels(name)  # there from now on, and not from its first picture on
             log.info("loaded", model=name, weights_digest=model.weights_digest)
             return self._standings[name]
 

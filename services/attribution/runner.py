@@ -13,6 +13,7 @@ from convscope.services.attribution.work import Result, Task, Work
 from convscope.services.common.admission import Admission
 from convscope.services.common.call import Call
 from convscope.services.common.resource_names import model_name
+from convscope.services.common.telemetry.traces import span
 from convscope.v1.image_pb2 import Image
 
 
@@ -42,7 +43,8 @@ class Runner:
     ) -> tuple[Picture, Result]:
         """One picture. Raises what is wrong with it, CallCancelled, DeadlinePassed, and what the engine raises."""
         call.check()
-        picture = self._reader.read(image, model.preprocessing)
+        with span("decode"):
+            picture = self._reader.read(image, model.preprocessing)
         call.check()
         work = Work(
             model, task, picture.image, targets, call.deadline, lambda: call.gone, on_progress=on_progress
@@ -55,7 +57,8 @@ class Runner:
         for number, image in enumerate(images):
             call.check()
             try:
-                picture = self._reader.read(image, model.preprocessing)
+                with span("decode"):
+                    picture = self._reader.read(image, model.preprocessing)
             except ConvscopeError as error:
                 error.field = f"{field}[{number}]{error.field.removeprefix('image')}"
                 raise

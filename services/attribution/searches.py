@@ -149,6 +149,9 @@ class Searches:
                 task = Task(features=sought.record.embedding_layer)
                 _, result = self._runner.run(task, model, request.image, call)
                 assert result.features is not None
+                if not np.isfinite(result.features).all():
+                    message = "the network has no finite features of this picture"
+                    raise InvalidInput(message, field="image", reason="VALUE_NOT_FINITE")
                 return result.features, ()
             case _:
                 message = "a query is required: an image, or the number of one"

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry.context import Context
 from torch import Tensor
 
 from convscope.engine.attribution.batch import Progress, unwatched
@@ -17,6 +18,8 @@ from convscope.engine.attribution.segmentation import Segmentation
 from convscope.engine.attribution.target import Target, Targets
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
+from convscope.services.common.telemetry.correlation import current_correlation
+from convscope.services.common.telemetry.traces import current_context
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,9 @@ class Work:
     """Called in the executor's thread: must be quick."""
     future: "Future[Result]" = field(default_factory=Future)
     queued_at: float = field(default_factory=time.monotonic)
+    correlation_id: str = field(default_factory=current_correlation)
+    context: Context = field(default_factory=current_context)
+    """The span of its call."""
 
     @property
     def group(self) -> Hashable:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from convscope.services.common.call import Call
 from convscope.services.common.errors import Busy
-from convscope.services.common.metrics import REFUSED
+from convscope.services.common.telemetry.metrics import REFUSED
 
 POLL_SECONDS = 0.5
 

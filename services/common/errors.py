@@ -15,6 +15,7 @@ ConvscopeError (engine)
 ├── ServerStopping   UNAVAILABLE          SERVER_STOPPING
 ├── ModelNotLoaded   FAILED_PRECONDITION  MODEL_NOT_LOADED
 ├── DeviceUnusable   FAILED_PRECONDITION  DEVICE_UNUSABLE; only at the start
+├── StoreMisnamed    FAILED_PRECONDITION  STORE_MISNAMED; only at the start
 ├── Unauthenticated  UNAUTHENTICATED      TOKEN_INVALID
 ├── CallCancelled    CANCELLED            CALLER_GONE
 └── DeadlinePassed   DEADLINE_EXCEEDED    DEADLINE_PASSED
@@ -183,6 +184,20 @@ class DeviceUnusable(ConvscopeError):
     reason = "DEVICE_UNUSABLE"
 
 
+class StoreMisnamed(ConvscopeError):
+    """An address of a store that is none, or certificates that do not go with it; never says its password."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "STORE_MISNAMED"
+
+
+class TracesUnusable(ConvscopeError):
+    """Traces that cannot be sent as the settings say."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "TRACES_UNUSABLE"
+
+
 class Unauthenticated(ConvscopeError):
     """A call without the server's token."""
 
@@ -204,9 +219,9 @@ class DeadlinePassed(ConvscopeError):
     reason = "DEADLINE_PASSED"
 
 
-def to_status(error: ConvscopeError) -> status_pb2.Status:
+def to_status(error: ConvscopeError, correlation_id: str = "") -> status_pb2.Status:
     """The status with details: ErrorInfo always, BadRequest where a field is to blame, RetryInfo where it is known
-    when to try again."""
+    when to try again, RequestInfo with the name by which logs know the call."""
     message = _shortened(error.message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
     details: list[any_pb2.Any] = [_pack(info)]
@@ -223,6 +238,8 @@ def to_status(error: ConvscopeError) -> status_pb2.Status:
     if retry_after is not None:
         delay = duration_pb2.Duration(seconds=int(retry_after), nanos=int(retry_after % 1 * 1e9))
         details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
+    if correlation_id:
+        details.append(_pack(error_details_pb2.RequestInfo(request_id=correlation_id)))
     return status_pb2.Status(code=code_pb2.Code.Value(error.status), message=message, details=details)
 
 

@@ -1,11 +1,11 @@
-"""What happens around every call: who calls, metrics, log, and errors to statuses."""
+"""What happens around every call: who calls, metrics, log, trace, and errors to statuses."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -18,10 +18,13 @@ from convscope.services.common.access.caller import Caller
 from convscope.services.common.access.current import CALLER
 from convscope.services.common.access.gate import Gate
 from convscope.services.common.errors import ServerStopping, to_status
-from convscope.services.common.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
+from convscope.services.common.telemetry.correlation import HEADER, begin_correlation, correlation_of
+from convscope.services.common.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
+from convscope.services.common.telemetry.traces import begin_call, end_call
 
 log = structlog.get_logger()
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Around: TypeAlias = "Callable[[grpc.ServicerContext], AbstractContextManager[None]]"
 Identity: TypeAlias = "Caller | ConvscopeError | None"
 """Who calls, None for anybody; or why that is nobody."""
 OURS = ("/convscope.", "/google.longrunning.")
@@ -67,13 +70,15 @@ class CallInterceptor(grpc.ServerInterceptor):
     ) -> Handler | None:
         handler = continuation(handler_call_details)
         name = handler_call_details.method
-        if handler is None or name.startswith(OPEN):
-            return handler
+        if handler is None:
+            return None
+        if name.startswith(OPEN):
+            return self._wrapped(handler, name, _readable)
         # gRPC's one thread that takes in all calls is here; whatever waits has to wait in the call's own.
         caller = self._identify(handler_call_details)
         if not isinstance(caller, ConvscopeError) and not name.startswith(OURS):
-            return handler
-        return self._wrapped(handler, name.rpartition("/")[2], caller)
+            return self._wrapped(handler, name, _readable)
+        return self._wrapped(handler, name, lambda context: self._around(name, context, caller))
 
     def _identify(self, details: grpc.HandlerCallDetails) -> Identity:
         try:
@@ -82,9 +87,14 @@ class CallInterceptor(grpc.ServerInterceptor):
             return error
 
     @contextmanager
-    def _around(self, rpc: str, context: grpc.ServicerContext, caller: Identity) -> Iterator[None]:
-        started = time.perf_counter()
-        code = "OK"
+    def _around(self, method: str, context: grpc.ServicerContext, caller: Identity) -> Iterator[None]:
+        started, rpc, code = time.perf_counter(), method.rpartition("/")[2], "OK"
+        metadata = context.invocation_metadata()
+        correlation_id = correlation_of(metadata)
+        known = {"caller": caller.name} if isinstance(caller, Caller) else {}
+        begin_correlation(correlation_id, rpc=rpc, **known)
+        span = begin_call(method, metadata, correlation_id)
+        context.set_trailing_metadata(((HEADER, correlation_id),))
         CALLS_RUNNING.inc()
         try:
             if isinstance(caller, ConvscopeError):
@@ -96,7 +106,7 @@ class CallInterceptor(grpc.ServerInterceptor):
                 yield
         except ConvscopeError as error:
             code = error.status
-            context.abort_with_status(rpc_status.to_status(to_status(error)))
+            context.abort_with_status(rpc_status.to_status(to_status(error, correlation_id)))
         except GeneratorExit:
             code = "CANCELLED"
             raise
@@ -105,14 +115,19 @@ class CallInterceptor(grpc.ServerInterceptor):
                 code = "CANCELLED"
                 raise
             code = "INTERNAL"
-            log.exception("call failed", rpc=rpc)
-            context.abort_with_status(rpc_status.to_status(to_status(ConvscopeError(INTERNAL))))
+            log.exception("call failed")
+            context.abort_with_status(rpc_status.to_status(to_status(ConvscopeError(INTERNAL), correlation_id)))
         finally:
             CALLS_RUNNING.dec()
             CALLS.labels(rpc, code).inc()
-            CALL_SECONDS.labels(rpc).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            CALL_SECONDS.labels(rpc).observe(seconds)
+            end_call(span, code)
+            # A generator may be ended in another thread.
+            log.info("call", correlation_id=correlation_id, rpc=rpc, code=code, seconds=round(seconds, 4), **known)
 
-    def _wrapped(self, handler: Handler, rpc: str, caller: Identity) -> Handler:
+    @staticmethod
+    def _wrapped(handler: Handler, method: str, around: Around) -> Handler:
         # gRPC would answer INTERNAL to bytes that are no message, and on a stream lose count of the call so that the
         # server never stops; so messages are parsed here.
         parse = handler.request_deserializer
@@ -128,7 +143,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             behaviour = handler.unary_unary
 
             def unary(data: bytes, context: grpc.ServicerContext) -> Any:
-                with self._around(rpc, context, caller):
+                with around(context):
                     return behaviour(read(data), context)
 
             return grpc.unary_unary_rpc_method_handler(unary, response_serializer=handler.response_serializer)
@@ -137,7 +152,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             stream_behaviour = handler.stream_stream
 
             def stream(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
-                with self._around(rpc, context, caller):
+                with around(context):
                     yield from stream_behaviour(map(read, requests), context)
 
             return grpc.stream_stream_rpc_method_handler(stream, response_serializer=handler.response_serializer)
@@ -145,7 +160,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             taking = handler.stream_unary
 
             def take(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-                with self._around(rpc, context, caller):
+                with around(context):
                     return taking(map(read, requests), context)
 
             return grpc.stream_unary_rpc_method_handler(take, response_serializer=handler.response_serializer)
@@ -153,9 +168,18 @@ class CallInterceptor(grpc.ServerInterceptor):
             telling = handler.unary_stream
 
             def watch(data: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
-                with self._around(rpc, context, caller):
+                with around(context):
                     yield from telling(read(data), context)
 
             return grpc.unary_stream_rpc_method_handler(watch, response_serializer=handler.response_serializer)
         # Never let through what would be neither counted nor asked for its token.
-        raise TypeError(f"{rpc} is a kind of call that is not wrapped yet")
+        raise TypeError(f"{method} is a kind of call that is not wrapped yet")
+
+
+@contextmanager
+def _readable(context: grpc.ServicerContext) -> Iterator[None]:
+    """Around calls that are not ours: to them, too, bytes that are no message are the caller's fault."""
+    try:
+        yield
+    except InvalidInput as error:
+        context.abort_with_status(rpc_status.to_status(to_status(error)))

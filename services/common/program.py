@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from convscope.engine.errors import ConvscopeError
-from convscope.services.common.logs import configure_logs
-from convscope.services.common.metrics import serve_metrics
 from convscope.services.common.server import Server, stop_on_signals
 from convscope.services.common.settings import ServerSettings, fault
+from convscope.services.common.telemetry.logs import configure_logs
+from convscope.services.common.telemetry.metrics import serve_metrics
+from convscope.services.common.telemetry.traces import configure_traces, end_traces
 
 log = structlog.get_logger()
 WATCH_SECONDS = 0.5
@@ -53,9 +54,10 @@ def run(kind: type[ServerSettings], *parts: type[Part]) -> int:
         configure_logs("json" if os.environ.get("CONVSCOPE_LOG_FORMAT") == "json" else "console")
         log.error("cannot start", error=fault(error))
         return 1
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.log_level)
     stop, failed = stop_on_signals(), threading.Event()
     try:
+        configure_traces(settings.traces_endpoint, str(kind.model_config["cli_prog_name"]))
         made = [part(settings) for part in parts]
         server = _bind(settings, made)
     except (ConvscopeError, OSError) as error:
@@ -81,6 +83,7 @@ def run(kind: type[ServerSettings], *parts: type[Part]) -> int:
     server.drain(before_calls_end=[part.let_go for part in made])
     for part in made:
         part.close()
+    end_traces()
     return 1 if failed.is_set() else 0
 
 

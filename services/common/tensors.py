@@ -15,6 +15,8 @@ DTYPES: Mapping[DataType, np.dtype[Any]] = {
     DataType.DATA_TYPE_FLOAT16: np.dtype("<f2"),
     DataType.DATA_TYPE_UINT8: np.dtype("u1"),
 }
+# NumPy 1 knows no array of more.
+MAX_LENGTHS = 32
 FLOATS = (DataType.DATA_TYPE_FLOAT32, DataType.DATA_TYPE_FLOAT16)
 
 
@@ -23,6 +25,9 @@ def to_array(tensor: Tensor, allowed: tuple[DataType, ...], *, field: str) -> ND
     if tensor.data_type not in allowed:
         names = " or ".join(DataType.Name(data_type) for data_type in allowed)
         raise _invalid(f"data_type must be {names}", f"{field}.data_type")
+    if len(tensor.shape) > MAX_LENGTHS:
+        message = f"shape has {len(tensor.shape)} lengths; at most {MAX_LENGTHS} are accepted"
+        raise _invalid(message, f"{field}.shape")
     if any(length < 1 for length in tensor.shape):
         raise _invalid(f"shape {list(tensor.shape)} has a length below 1", f"{field}.shape")
     dtype = DTYPES[tensor.data_type]

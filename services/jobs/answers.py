@@ -54,6 +54,7 @@ def to_job(job: records.Job) -> Job:
         end_time=to_time(job.ended),
         expire_time=to_time(job.expires),
         last_event=job.last_event,
+        correlation_id=job.correlation_id,
     )
 
 

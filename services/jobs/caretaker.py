@@ -11,8 +11,8 @@ from convscope.services.common.collections.shards import Shards
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
 from convscope.services.common.jobs.kinds import INDEX_COLLECTION, KINDS
 from convscope.services.common.jobs.messages import Messages
-from convscope.services.common.jobs.records import JobRecords
-from convscope.services.jobs.metrics import QUEUED, RUNNING
+from convscope.services.common.jobs.records import JobRecords, Reaping
+from convscope.services.jobs.metrics import COUNTS, QUEUED, RUNNING
 
 log = structlog.get_logger()
 BEAT_SECONDS = 0.5
@@ -30,6 +30,8 @@ class Caretaker:
         self._messages = messages
         self._missing = dict.fromkeys(KINDS, 0)
         self._doubtful: dict[str, int] = {}
+        self._reaped: Reaping | None = None
+        self._away = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
 
@@ -56,15 +58,19 @@ class Caretaker:
             beats += 1
 
     def reap(self) -> None:
-        """Take jobs from workers that have gone."""
-        for id in self._records.reap():
-            log.warning("a worker went away", job=id)
+        """Take jobs from workers that have gone; not from those who could not say that they are there."""
+        self._reaped = self._records.reap(self._reaped, away=self._away)
+        self._away = False
+        for id in self._reaped.gone:
+            job = self._records.find(id)
+            log.warning("a worker went away", job=id, correlation_id=job.correlation_id if job else "")
 
     def wake(self) -> None:
         """Send the messages that jobs are missing, one for each that is queued and one for each that could be helped
         with: those missing now as at the last look, for a message that a worker
         is just about to follow is missed for a moment."""
         RUNNING.set(self._records.running())
+        COUNTS.counts = self._records.counts()
         for kind in KINDS:
             queued = self._records.queued(kind)
             QUEUED.labels(kind).set(queued)
@@ -108,6 +114,7 @@ class Caretaker:
         try:
             act()
         except (redis.RedisError, OperationalError, OSError) as error:
+            self._away |= isinstance(error, redis.RedisError)
             log.warning("the caretaker could not act", act=act.__name__, error=str(error))
         except Exception:  # a record that is broken must not end the care for all others
             log.exception("the caretaker failed", act=act.__name__)

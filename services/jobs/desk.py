@@ -7,6 +7,7 @@ from contextlib import suppress
 import redis
 import structlog
 from kombu.exceptions import OperationalError
+from opentelemetry.trace import SpanKind
 
 from convscope.engine.errors import InvalidInput
 from convscope.services.common.access.current import CALLER, may_see
@@ -19,6 +20,8 @@ from convscope.services.common.jobs.messages import Messages
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.resource_names import JOBS
 from convscope.services.common.store import reached
+from convscope.services.common.telemetry.correlation import current_correlation
+from convscope.services.common.telemetry.traces import carried, span
 from convscope.services.jobs.caretaker import Caretaker
 from convscope.services.jobs.orders import Order
 from convscope.services.jobs.settings import JobsSettings
@@ -66,7 +69,7 @@ class Desk:
         id = uuid.uuid4().hex
         self._keep_inputs(id, order)
         try:
-            with reached():
+            with reached(), span("queue", SpanKind.PRODUCER, job=id, kind=order.kind):
                 accepted = self.records.accept(
                     NewJob(
                         id=id,
@@ -77,6 +80,8 @@ class Desk:
                         priority=order.priority,
                         request_id=order.request_id,
                         max_attempts=self._limits.max_attempts,
+                        correlation_id=current_correlation(),
+                        trace=carried(),
                     ),
                     limit=self._limits.max_queued_jobs,
                     caller_limit=self._caller_limit(),
@@ -89,6 +94,7 @@ class Desk:
         except BaseException:
             self._drop_inputs(id, order)
             raise
+        log.info("accepted", job=accepted, kind=order.kind, model=order.model, again=accepted != id)
         if accepted != id:
             self._drop_inputs(id, order)
             return self.find(accepted)

@@ -293,6 +293,9 @@ def test_every_status_has_its_class_also_without_details(code: grpc.StatusCode) 
             client.classify(b"a picture", model="any")
         assert type(caught.value) is CLASSES[code]
         assert (caught.value.status, caught.value.reason, caught.value.field) == (code.name, "", "")
+        # What its caller cannot mend, those who read the log have to find.
+        name = caught.value.correlation_id
+        assert (f", under {name}" in str(caught.value)) == (CLASSES[code] is ServerFault)
 
 
 def test_a_call_that_the_server_does_not_know_is_a_fault_of_the_server() -> None:
@@ -303,6 +306,7 @@ def test_a_call_that_the_server_does_not_know_is_a_fault_of_the_server() -> None
 
 
 def test_every_error_is_a_client_error() -> None:
-    errors = [getattr(sdk, name) for name in sdk.__all__ if issubclass(getattr(sdk, name), Exception)]
+    public = [getattr(sdk, name) for name in sdk.__all__]
+    errors = [one for one in public if isinstance(one, type) and issubclass(one, Exception)]
     assert len(errors) == 10
     assert all(issubclass(error, ClientError) for error in errors)

@@ -64,6 +64,7 @@ PUBLIC = [
     "Unit",
     "Uploaded",
     "Variant",
+    "correlated",
 ]
 
 

@@ -31,6 +31,7 @@ from convscope.client.cli import (
     visualize_class,
 )
 from convscope.client.errors import ClientError, Unavailable
+from convscope.client.settings import fault
 
 app = typer.Typer(
     name="convscope",
@@ -91,8 +92,7 @@ def main() -> None:
         where = f"{error.field}: " if error.field and not error.message.startswith(error.field) else ""
         sys.exit(_say(f"{where}{error.message}{hint}"))
     except ValidationError as error:
-        first = error.errors()[0]
-        sys.exit(_say(f"CONVSCOPE_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}"))
+        sys.exit(_say(fault(error)))
     except OSError as error:
         sys.exit(_say(str(error)))
 

@@ -26,39 +26,39 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onvscope/v1/job_service.proto\x12\x0c\x63onvscope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe4\x03\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.convscope.v1.JobState\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x18\n\x10\x63\x61ncel_requested\x18\x07 \x01(\x08\x12+\n\x08progress\x18\x08 \x01(\x0b\x32\x19.convscope.v1.JobProgress\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12)\n\tartifacts\x18\n \x03(\x0b\x32\x16.convscope.v1.Artifact\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_event\x18\x0f \x01(\x03\"H\n\x0bJobProgress\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\r\n\x05total\x18\x02 \x01(\x05\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x0e\n\x06scores\x18\x04 \x03(\x01\"P\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"\xe0\x01\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0cstate_change\x18\x03 \x01(\x0b\x32\x1c.convscope.v1.JobStateChangeH\x00\x12-\n\x08progress\x18\x04 \x01(\x0b\x32\x19.convscope.v1.JobProgressH\x00\x12+\n\x07preview\x18\x05 \x01(\x0b\x32\x18.convscope.v1.JobPreviewH\x00\x42\x06\n\x04kind\"Y\n\x0eJobStateChange\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.convscope.v1.JobState\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"(\n\nJobPreview\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x0c\n\x04jpeg\x18\x02 \x01(\x0c\"o\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x06states\x18\x03 \x03(\x0e\x32\x16.convscope.v1.JobState\x12\r\n\x05kinds\x18\x04 \x03(\t\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.convscope.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\"9\n\x10WatchJobResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.convscope.v1.JobEvent\"7\n\x17\x44ownloadArtifactRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"8\n\x18\x44ownloadArtifactResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\x89\x02\n\nJobService\x12I\n\x08ListJobs\x12\x1d.convscope.v1.ListJobsRequest\x1a\x1e.convscope.v1.ListJobsResponse\x12K\n\x08WatchJob\x12\x1d.convscope.v1.WatchJobRequest\x1a\x1e.convscope.v1.WatchJobResponse0\x01\x12\x63\n\x10\x44ownloadArtifact\x12%.convscope.v1.DownloadArtifactRequest\x1a&.convscope.v1.DownloadArtifactResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onvscope/v1/job_service.proto\x12\x0c\x63onvscope.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xfc\x03\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.convscope.v1.JobState\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x18\n\x10\x63\x61ncel_requested\x18\x07 \x01(\x08\x12+\n\x08progress\x18\x08 \x01(\x0b\x32\x19.convscope.v1.JobProgress\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12)\n\tartifacts\x18\n \x03(\x0b\x32\x16.convscope.v1.Artifact\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_event\x18\x0f \x01(\x03\x12\x16\n\x0e\x63orrelation_id\x18\x10 \x01(\t\"H\n\x0bJobProgress\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\r\n\x05total\x18\x02 \x01(\x05\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x0e\n\x06scores\x18\x04 \x03(\x01\"P\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"\xe0\x01\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0cstate_change\x18\x03 \x01(\x0b\x32\x1c.convscope.v1.JobStateChangeH\x00\x12-\n\x08progress\x18\x04 \x01(\x0b\x32\x19.convscope.v1.JobProgressH\x00\x12+\n\x07preview\x18\x05 \x01(\x0b\x32\x18.convscope.v1.JobPreviewH\x00\x42\x06\n\x04kind\"Y\n\x0eJobStateChange\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.convscope.v1.JobState\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"(\n\nJobPreview\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x0c\n\x04jpeg\x18\x02 \x01(\x0c\"o\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12&\n\x06states\x18\x03 \x03(\x0e\x32\x16.convscope.v1.JobState\x12\r\n\x05kinds\x18\x04 \x03(\t\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.convscope.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\"9\n\x10WatchJobResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.convscope.v1.JobEvent\"7\n\x17\x44ownloadArtifactRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"8\n\x18\x44ownloadArtifactResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\x89\x02\n\nJobService\x12I\n\x08ListJobs\x12\x1d.convscope.v1.ListJobsRequest\x1a\x1e.convscope.v1.ListJobsResponse\x12K\n\x08WatchJob\x12\x1d.convscope.v1.WatchJobRequest\x1a\x1e.convscope.v1.WatchJobResponse0\x01\x12\x63\n\x10\x44ownloadArtifact\x12%.convscope.v1.DownloadArtifactRequest\x1a&.convscope.v1.DownloadArtifactResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'convscope.v1.job_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=1523
-  _globals['_JOBSTATE']._serialized_end=1677
+  _globals['_JOBSTATE']._serialized_start=1547
+  _globals['_JOBSTATE']._serialized_end=1701
   _globals['_JOB']._serialized_start=107
-  _globals['_JOB']._serialized_end=591
-  _globals['_JOBPROGRESS']._serialized_start=593
-  _globals['_JOBPROGRESS']._serialized_end=665
-  _globals['_ARTIFACT']._serialized_start=667
-  _globals['_ARTIFACT']._serialized_end=747
-  _globals['_JOBEVENT']._serialized_start=750
-  _globals['_JOBEVENT']._serialized_end=974
-  _globals['_JOBSTATECHANGE']._serialized_start=976
-  _globals['_JOBSTATECHANGE']._serialized_end=1065
-  _globals['_JOBPREVIEW']._serialized_start=1067
-  _globals['_JOBPREVIEW']._serialized_end=1107
-  _globals['_LISTJOBSREQUEST']._serialized_start=1109
-  _globals['_LISTJOBSREQUEST']._serialized_end=1220
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1222
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1298
-  _globals['_WATCHJOBREQUEST']._serialized_start=1300
-  _globals['_WATCHJOBREQUEST']._serialized_end=1346
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1348
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1405
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=1407
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=1462
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=1464
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=1520
-  _globals['_JOBSERVICE']._serialized_start=1680
-  _globals['_JOBSERVICE']._serialized_end=1945
+  _globals['_JOB']._serialized_end=615
+  _globals['_JOBPROGRESS']._serialized_start=617
+  _globals['_JOBPROGRESS']._serialized_end=689
+  _globals['_ARTIFACT']._serialized_start=691
+  _globals['_ARTIFACT']._serialized_end=771
+  _globals['_JOBEVENT']._serialized_start=774
+  _globals['_JOBEVENT']._serialized_end=998
+  _globals['_JOBSTATECHANGE']._serialized_start=1000
+  _globals['_JOBSTATECHANGE']._serialized_end=1089
+  _globals['_JOBPREVIEW']._serialized_start=1091
+  _globals['_JOBPREVIEW']._serialized_end=1131
+  _globals['_LISTJOBSREQUEST']._serialized_start=1133
+  _globals['_LISTJOBSREQUEST']._serialized_end=1244
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1246
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1322
+  _globals['_WATCHJOBREQUEST']._serialized_start=1324
+  _globals['_WATCHJOBREQUEST']._serialized_end=1370
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1372
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1429
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=1431
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=1486
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=1488
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=1544
+  _globals['_JOBSERVICE']._serialized_start=1704
+  _globals['_JOBSERVICE']._serialized_end=1969
 # @@protoc_insertion_point(module_scope)

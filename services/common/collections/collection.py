@@ -46,6 +46,10 @@ class IndexRecord:
     """Seconds since 1970."""
     neurons: bool = False
     """Whether the strongest images of every neuron are kept."""
+    job: str = ""
+    """The job that made it what it is."""
+    added: int = 0
+    """Images that this job ran; the others were in it before."""
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:

@@ -79,6 +79,8 @@ class Job:
     files: tuple[File, ...]
     progress: Progress | None
     failure: Failure | None
+    correlation_id: str
+    """Of the call that handed it in."""
 
     @classmethod
     def read(cls, id: str, record: Mapping[bytes, bytes]) -> Self:
@@ -108,6 +110,7 @@ class Job:
             files=tuple(File(**file) for file in parsed("files") or ()),
             progress=Progress(**{**progress, "scores": tuple(progress["scores"])}) if progress else None,
             failure=Failure(**failure) if failure else None,
+            correlation_id=found.get("correlation_id", ""),
         )
 
 
@@ -123,6 +126,9 @@ class NewJob:
     priority: int = 5
     request_id: str = ""
     max_attempts: int = 3
+    correlation_id: str = ""
+    trace: str = ""
+    """The span that it is part of, a W3C traceparent; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -137,3 +143,5 @@ class Lease:
     spec: dict[str, Any] = field(repr=False)
     checkpoint: str = ""
     """Path of the last checkpoint in the artifact store; empty: begin at the beginning."""
+    correlation_id: str = ""
+    trace: str = ""

@@ -22,6 +22,7 @@ refused, so that a worker that was away for longer than its lease can change not
     convscope:running             zset    RUNNING, by the end of the lease
     convscope:ended               zset    ended, by the time at which they may be deleted
     convscope:queued-by           hash    caller -> how many of its jobs are QUEUED
+    convscope:counts              hash    what happened to jobs since the store began -> how often, see Count
     convscope:request:{length}:{caller}:{request_id}   string  the job that this call made; of the caller's length
 """
 
@@ -29,8 +30,8 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from enum import Enum
+from dataclasses import asdict, dataclass
+from enum import Enum, StrEnum
 from typing import Any
 
 import redis
@@ -42,6 +43,9 @@ from convscope.services.common.resource_names import JOBS
 
 EVENTS = 1000
 EXPIRED_AT_ONCE = 100
+# A store that was away has kept workers from renewing their leases; once it is back they have RENEWAL_SECONDS to do it,
+# which they try every second. What came to it SILENCE_SECONDS late has waited for it.
+SILENCE_SECONDS, RENEWAL_SECONDS = 1.5, 3.0
 
 _PRELUDE = """
 local function job(id) return 'convscope:job:' .. id end
@@ -59,6 +63,8 @@ local function tell(id, kind, ...)
   redis.call('XADD', 'convscope:events:' .. id, 'MAXLEN', EVENTS, number .. '-0',
     'kind', kind, 'time', text(now), ...)
 end
+
+local function count(id, what) redis.call('HINCRBY', 'convscope:counts', what .. ':' .. get(id, 'kind'), 1) end
 
 local function change(id, state, message)
   redis.call('HSET', job(id), 'state', state)
@@ -88,6 +94,7 @@ local function finish(id, state, message)
   redis.call('HSET', job(id), 'ended', text(now), 'expires', text(expires))
   redis.call('HDEL', job(id), 'checkpoint')
   redis.call('ZADD', 'convscope:ended', expires, id)
+  count(id, state)
   change(id, state, message)
 end
 
@@ -129,6 +136,7 @@ redis.call('HSET', job(id), 'kind', kind, 'caller', caller, 'digest', digest, 'r
 redis.call('ZADD', 'convscope:jobs', now, id)
 if request ~= '' then redis.call('SET', name, id) end
 line_up(id)
+count(id, 'accepted')
 change(id, 'queued')
 return {'accepted', id}
 """
@@ -143,8 +151,10 @@ redis.call('HSET', job(first), 'token', token, 'owner', owner)
 redis.call('HINCRBY', job(first), 'attempts', 1)
 redis.call('HSETNX', job(first), 'started', text(now))
 hold(first, seconds)
+count(first, 'begun')
 change(first, 'running')
-return {first, token, get(first, 'attempts'), get(first, 'model'), get(first, 'spec'), get(first, 'checkpoint')}
+return {first, token, get(first, 'attempts'), get(first, 'model'), get(first, 'spec'), get(first, 'checkpoint'),
+  get(first, 'correlation_id'), get(first, 'trace')}
 """
 
 _STEP = """
@@ -214,15 +224,22 @@ return get(id, 'state')
 """
 
 _REAP = """
-local gone = redis.call('ZRANGEBYSCORE', 'convscope:running', '-inf', now)
+local sent, patient, away = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+if away == '1' or now - sent > SILENCE then patient = now + RENEWAL end
+local gone = {}
+if now >= patient then gone = redis.call('ZRANGEBYSCORE', 'convscope:running', '-inf', now) end
 for _, id in ipairs(gone) do
+  count(id, 'recovered')
   local message = 'the worker ' .. get(id, 'owner') .. ' went away'
   redis.call('HSET', job(id), 'failure', cjson.encode({status = 'UNAVAILABLE', reason = 'WORKER_LOST',
     message = message .. ' in attempt ' .. get(id, 'attempts')}))
   again_or_fail(id, message)
 end
-return gone
-"""
+return {text(now), text(patient), gone}
+""".replace("SILENCE", str(SILENCE_SECONDS), 1).replace("RENEWAL", str(RENEWAL_SECONDS), 1)
+
+# After every time.
+_FAR = 1e12
 
 _DELETE = """
 local id = ARGV[1]
@@ -246,6 +263,37 @@ class Verdict(Enum):
     """Somebody has asked for the end; finish the job as cancelled."""
     LOST = b"lost"
     """The job is somebody else's, or over; drop it."""
+
+
+class Count(StrEnum):
+    """What happens to jobs, as the store counts it in the same script that does it."""
+
+    ACCEPTED = "accepted"
+    BEGUN = "begun"
+    """Attempts that workers began."""
+    RECOVERED = "recovered"
+    """Attempts whose worker went away."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Reaping:
+    """What came of a look for lost workers."""
+
+    at: float
+    """When it was, by the store's clock."""
+    heard: float
+    """When its answer came, by that of this process."""
+    patient: float
+    """Until when, by the store's clock, nobody is taken for lost, because the store was away."""
+    gone: list[str]
+    """The jobs that were taken back, by their ids."""
+
+    def now(self) -> float:
+        """What the store's clock says now."""
+        return self.at + time.monotonic() - self.heard
 
 
 class JobRecords:
@@ -277,6 +325,7 @@ class JobRecords:
             args=[
                 *(new.id, new.kind, new.caller, new.request_id, digest, new.priority, limit, caller_limit, retention),
                 *("model", new.model, "spec", spec, "max_attempts", new.max_attempts),
+                *("correlation_id", new.correlation_id, "trace", new.trace),
             ],
         )
         if answer == b"full":
@@ -292,7 +341,7 @@ class JobRecords:
         found = self._claim(args=[kind, owner, lease_seconds])
         if found is None:
             return None
-        id, token, attempt, model, spec, checkpoint = found
+        id, token, attempt, model, spec, checkpoint, correlation_id, trace = found
         return Lease(
             id=id.decode(),
             token=int(token),
@@ -301,6 +350,8 @@ class JobRecords:
             model=model.decode(),
             spec=json.loads(spec),
             checkpoint=(checkpoint or b"").decode(),
+            correlation_id=(correlation_id or b"").decode(),
+            trace=(trace or b"").decode(),
         )
 
     def renew(self, lease: Lease, seconds: float) -> Verdict:
@@ -346,9 +397,12 @@ class JobRecords:
         answer = self._cancel(args=[id])
         return None if answer is None else State(answer.decode())
 
-    def reap(self) -> list[str]:
-        """Take the jobs back whose leases have run out; their ids."""
-        return [id.decode() for id in self._reap()]
+    def reap(self, before: Reaping | None = None, *, away: bool = False) -> Reaping:
+        """Take the jobs back whose leases have run out. before: what came of the last time; None: there was none. away:
+        whether the store has been away since."""
+        known = [before.now(), before.patient] if before else [_FAR, 0]
+        at, patient, gone = self._reap(args=[*known, int(away)])
+        return Reaping(float(at), time.monotonic(), float(patient), [id.decode() for id in gone])
 
     def delete(self, id: str) -> State | None:
         """Forget a job that has ended. The state in which it was kept; None: it is no more, or never was."""
@@ -368,6 +422,12 @@ class JobRecords:
     def queued(self, kind: str) -> int:
         """How many jobs of a kind wait."""
         return int(self._store.zcard(f"convscope:queue:{kind}"))
+
+    def counts(self) -> dict[tuple[Count, str], int]:
+        """How often what happened to jobs of each kind, since the store began."""
+        found: Any = self._store.hgetall("convscope:counts")
+        named = {tuple(name.decode().split(":", 1)): int(count) for name, count in found.items()}
+        return {(Count(what), kind): count for (what, kind), count in named.items()}
 
     def running(self) -> int:
         """How many jobs are held by workers."""

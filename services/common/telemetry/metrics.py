@@ -1,8 +1,9 @@
 """What Prometheus sees of every server."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 from convscope.services.common.ports import PortTaken
+from convscope.services.common.telemetry.gpus import GpuCollector
 
 REGISTRY = CollectorRegistry()
 
@@ -15,6 +16,10 @@ CALL_SECONDS = Histogram(
 CALLS_RUNNING = Gauge("convscope_calls_running", "Calls that have arrived and have no answer yet", registry=REGISTRY)
 REFUSED = Counter("convscope_refused", "Calls refused because the server was full", registry=REGISTRY)
 SERVING = Gauge("convscope_serving", "1 while health says SERVING", registry=REGISTRY)
+
+
+REGISTRY.register(GpuCollector())
+ProcessCollector(registry=REGISTRY)
 
 
 def serve_metrics(host: str, port: int) -> None:
