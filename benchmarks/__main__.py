@@ -22,6 +22,7 @@ from benchmarks import (
     threads,
     throughput,
 )
+from benchmarks.scaling import run as scaling
 
 BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "grad_cam": grad_cam.run,
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "latency": latency.run,
     "throughput": throughput.run,
     "cold_start": cold_start.run,
+    "scaling": scaling.run,
 }
 
 

@@ -43,10 +43,19 @@ class MeasuredServer:
         line = next(line for line in status.splitlines() if line.startswith(key))
         return int(line.split()[1]) / 1024
 
+    def processor_seconds(self) -> float:
+        return processor_seconds(self._process.pid)
+
     def stop(self) -> None:
         self.channel.close()
         self._process.terminate()
         self._process.wait()
+
+
+def processor_seconds(pid: int) -> float:
+    """That a process has taken, of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
