@@ -21,7 +21,7 @@ def fault(error: ValidationError) -> str:
 class ClientSettings(BaseSettings):
     """What the SDK and the command line talk to."""
 
-    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", extra="ignore", use_attribute_docstrings=True)
 
     server: str = "localhost:50051"
     """host:port, or any target that gRPC understands (dns:///...)."""

@@ -51,6 +51,7 @@ COMMANDS = (
     "unload",
     "serve",
     "up",
+    "config",
     "demo",
 )
 # Options, and the target that they name.

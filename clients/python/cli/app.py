@@ -16,6 +16,7 @@ from convscope.client.cli import (
     classify,
     collection,
     compare,
+    config,
     demo,
     dream,
     embed,
@@ -65,6 +66,7 @@ app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
 app.command("worker", context_settings=serve.PASS_ON_ALL)(serve.worker)
 app.command("web", context_settings=serve.PASS_ON_ALL)(serve.web)
 app.command("up", context_settings=serve.PASS_ON_ALL)(serve.up)
+app.command("config")(config.config)
 app.command("demo")(demo.demo)
 
 
