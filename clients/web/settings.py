@@ -11,7 +11,7 @@ from convscope.client.settings import ClientSettings
 class WebSettings(ClientSettings):
     """Settings of the page: environment variables CONVSCOPE_*, or options."""
 
-    model_config = SettingsConfigDict(cli_prog_name="convscope web", cli_hide_none_type=True)
+    model_config = SettingsConfigDict(cli_prog_name="convscope web", cli_kebab_case=True, cli_hide_none_type=True)
 
     host: str = "127.0.0.1"
     """Address that the page is served on."""
