@@ -1,5 +1,6 @@
 """Picture files to upright RGB."""
 
+import re
 from io import BytesIO
 
 import numpy as np
@@ -9,6 +10,12 @@ from convscope.engine.errors import ImageTooLarge, ImageUndecodable
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 50_000_000
+MAX_SCANS = 100
+"""Of a progressive JPEG. Each, of a few bytes, goes over the whole picture; encoders write about ten."""
+# Within a scan, 0xff stands before 0 or the number of a restart; before anything else it begins a marker with a length,
+# but for 1, which has none.
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
+_SCAN, _END = b"\xda", b"\xd9"
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, field: str = "image") -> Image.Image:
@@ -18,7 +25,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, field: str = "image") -
     and palettes are converted; of an animation the first frame is taken. The size is judged by the header,
     before anything is decoded.
 
-    Raises ImageUndecodable for what is no whole picture, ImageTooLarge over `max_pixels`.
+    Raises ImageUndecodable for what is no whole picture and for a JPEG of more than MAX_SCANS scans, ImageTooLarge over
+    `max_pixels`.
     """
     if not data:
         raise ImageUndecodable("the picture has no bytes", field=field)
@@ -33,11 +41,22 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, field: str = "image") -
         raise ImageTooLarge(
             f"the picture has {width} x {height} pixels; at most {max_pixels} are accepted", field=field
         )
+    if picture.format in ("JPEG", "MPO") and _has_many_scans(data):
+        raise ImageUndecodable(f"the picture has more than {MAX_SCANS} scans", field=field)
     try:
         picture.load()
         return to_rgb(ImageOps.exif_transpose(picture))
     except Exception as error:  # as above, for the body
         raise ImageUndecodable(f"the picture cannot be decoded: {error}", field=field) from error
+
+
+def _has_many_scans(data: bytes) -> bool:
+    place, scans = 0, 0
+    while (marker := _MARKER.search(data, place)) and marker[1] != _END and scans <= MAX_SCANS:
+        scans += marker[1] == _SCAN
+        # What follows a marker says how long it is; the first one, of the file, has nothing.
+        place = marker.end() + (int.from_bytes(data[marker.end() : marker.end() + 2]) if place else 0)
+    return scans > MAX_SCANS
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

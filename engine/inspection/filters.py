@@ -19,12 +19,13 @@ def filters(model: Model, layer: str, outputs: Sequence[int] = (), inputs: Seque
     CPU.
 
     layer: any Conv2d or ConvTranspose2d of the network, run or not. outputs: filters, which are the output channels, by
-    number and in that order; none: all. inputs: input channels within a filter's group; none: all. Weights are as the
-    model was loaded, no batch norm folded into them; computed ones (weight norm) are those that count. A transposed
-    convolution's are what one input value adds to the output, not mirrored.
+    number and in that order; none: all. inputs: input channels within a filter's group; none: all. One may come twice,
+    but of either no more than there are. Weights are as the model was loaded, no batch norm folded into them; computed
+    ones (weight norm) are those that count. A transposed convolution's are what one input value adds to the output, not
+    mirrored.
 
     Raises UnknownName; InvalidInput (LAYER_WITHOUT_FILTERS) for another layer, (OUT_OF_RANGE, field `outputs` or
-    `inputs`) for a number that is not there.
+    `inputs`) for a number that is not there, and for more numbers than there are.
     """
     weight = _by_outputs(_convolution(model, layer))
     _check(outputs, weight.shape[0], "outputs", f"the layer {layer!r} has filters")
@@ -78,6 +79,10 @@ def _convolution(model: Model, layer: str) -> _Convolution:
 
 
 def _check(numbers: Sequence[int], count: int, field: str, what: str) -> None:
+    # Some may be named twice, but no more come back than there are: lists multiply.
+    if len(numbers) > count:
+        message = f"{what} 0 to {count - 1}; {len(numbers)} are more than that"
+        raise InvalidInput(message, field=field, reason="OUT_OF_RANGE")
     for number in numbers:
         if not 0 <= number < count:
             raise InvalidInput(f"{what} 0 to {count - 1}, not {number}", field=field, reason="OUT_OF_RANGE")

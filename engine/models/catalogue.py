@@ -95,7 +95,7 @@ def _read_entries(path: Path) -> Iterator[Entry]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CatalogueError(f"the catalogue {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of Python, too: a number of thousands of digits, or brackets
         raise CatalogueError(f"the catalogue {path} is no TOML: {error}") from error
     unknown = set(document) - {"models", "include_built_in"}
     if unknown:
@@ -133,12 +133,19 @@ def _check(entry: Entry) -> None:
     if entry.weights_sha256 and not entry.weights_file:
         raise CatalogueError(f"model {entry.name}: weights_sha256 is of a weights file, and `weights` names none")
     if entry.weights_file:
-        if not entry.weights_file.is_file():
+        if not _is_file(entry.weights_file):
             raise CatalogueError(f"model {entry.name}: there is no weights file {entry.weights_file}")
         if entry.weights_sha256:
             check_digest(entry.weights_file, entry.weights_sha256)
-    if isinstance(entry.labels, str) and entry.labels and not (entry.folder / entry.labels).is_file():
+    if isinstance(entry.labels, str) and entry.labels and not _is_file(entry.folder / entry.labels):
         raise CatalogueError(f"model {entry.name}: there is no labels file {entry.folder / entry.labels}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        return False
 
 
 def _finish(entry: Entry, built: Built, device: torch.device) -> Model:

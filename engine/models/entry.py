@@ -26,7 +26,7 @@ class Entry(BaseModel):
     catalogue. Empty: what the source ships (efficientnet_lite), else random from `seed`."""
     weights_sha256: str = ""
     """SHA-256 that the weights file must have, hex; empty: not checked."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**64)] = 0
     """Seed of random weights."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the network's builder; for example { num_classes = 10 }."""

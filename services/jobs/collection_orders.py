@@ -87,6 +87,8 @@ def check_project_collection(request: ProjectCollectionRequest, collection: Coll
     if method == "pca" and (request.HasField("perplexity") or request.metric or onto is not None):
         message = "perplexity, metric and onto are of t-SNE; PCA has none of them"
         raise InvalidInput(message, field="method", reason="CONTRADICTION")
+    if request.seed < 0:
+        raise InvalidInput(f"seed must be from 0, not {request.seed}", field="seed", reason="OUT_OF_RANGE")
     perplexity = request.perplexity if request.HasField("perplexity") else None
     if method == "tsne":
         perplexity = check_perplexity(perplexity, index.image_count, field="perplexity")

@@ -194,6 +194,28 @@ def test_a_catalogue_that_is_no_text_is_refused(tmp_path: Path) -> None:
         Catalogue.read(tmp_path / "catalogue.toml")
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000], ids=["brackets", "digits"])
+def test_a_catalogue_that_pythons_reader_trips_over_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="is no TOML"):
+        Catalogue.read(write(tmp_path / "catalogue.toml", text))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f'weights = "{"x" * 300}.pt"', "no weights file"),
+        (f'labels = "{"x" * 300}"', "no labels file"),
+        (f"seed = {2**64}", "seed"),
+        (f"seed = {-(2**63) - 1}", "seed"),
+    ],
+    ids=["weights", "labels", "large seed", "small seed"],
+)
+def test_what_no_file_system_and_no_generator_takes_is_refused(line: str, message: str, tmp_path: Path) -> None:
+    text = f'[[models]]\nname = "net"\nsource = "torchvision"\nnetwork = "resnet18"\n{line}\n'
+    with pytest.raises(CatalogueError, match=message):
+        Catalogue.read(write(tmp_path / "catalogue.toml", text))
+
+
 def test_an_unknown_model_names_the_nearest() -> None:
     with pytest.raises(UnknownModel, match=r"unknown model 'resnet51'; nearest: .*resnet50") as caught:
         Catalogue.read().load("resnet51")

@@ -140,6 +140,31 @@ def test_a_chunk_that_inflates_without_end_is_refused() -> None:
     assert time.perf_counter() - start < 1
 
 
+def with_scans(picture: Image.Image, count: int) -> bytes:
+    """A progressive JPEG whose last scan, of a few bytes, is there so many times more."""
+    data = encoded(picture, "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + count * data[last:-2] + data[-2:]
+
+
+@pytest.mark.parametrize("hidden", [b"", b"\xff\x01", b"\xff\xff", b"\xff\xfe\0\x04\xff\xd9"])
+def test_a_jpeg_whose_scans_would_take_hours_is_refused(hidden: bytes) -> None:
+    data = with_scans(Image.new("RGB", (4000, 4000)), 2000)
+    second = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    start = time.perf_counter()
+    with pytest.raises(ImageUndecodable, match="more than 100 scans") as caught:
+        decode(data[:second] + hidden + data[second:], field="images[3]")
+    assert time.perf_counter() - start < 5, "to decode them takes half a minute"
+    assert caught.value.field == "images[3]"
+
+
+def test_a_jpeg_of_as_many_scans_as_encoders_write_is_a_picture() -> None:
+    # What looks like scans in a comment is none.
+    data = with_scans(PICTURE, 40)
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + 400) + b"\xff\xda" * 200
+    assert pixels(data[:2] + comment + data[2:]).shape == (32, 48, 3)
+
+
 @pytest.mark.parametrize(("mode", "form"), [("1", "PNG"), ("L", "PNG"), ("P", "PNG"), ("L", "JPEG")])
 def test_grey_and_palettes_become_colours(mode: str, form: str) -> None:
     converted = PICTURE.convert(mode)

@@ -126,8 +126,9 @@ class Refusal:
             error_details_pb2.BadRequest(),
             error_details_pb2.RetryInfo(),
         )
+        known = (info, bad, retry, error_details_pb2.RequestInfo())
         for detail in status.details:
-            assert detail.Unpack(info) or detail.Unpack(bad) or detail.Unpack(retry), detail.type_url
+            assert any(map(detail.Unpack, known)), detail.type_url
         return cls(
             code=code_pb2.Code.Name(status.code),
             message=status.message,

@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf.message import Message
+from PIL import Image as PillowImage
 
 from convscope.client.tensors import from_array
 from convscope.v1.attribution_service_pb2 import (
@@ -281,6 +282,12 @@ RANGES = [
             f"an opacity of {opacity}", overlay(opacity=opacity), (INVALID, "OUT_OF_RANGE", "overlay.opacity"), "0 to 1"
         )
         for opacity in (2, -0.01, np.nan, np.inf)
+    ),
+    Case(
+        "an overlay as a JPEG that would be too long for one",
+        overlay(Image(encoded=to_file(PillowImage.new("1", (70_000, 2)))), format=Overlay.FORMAT_JPEG),
+        (INVALID, "PICTURE_TOO_LONG", "overlay.format"),
+        "PNG",
     ),
     Case("an unknown overlay format", overlay(format=UNKNOWN_ENUM), (INVALID, "OUT_OF_RANGE", "overlay.format"), "PNG"),
     Case(
@@ -737,6 +744,18 @@ def test_a_message_of_200_mb_is_refused_and_not_held(stubs: Stubs, server: Serve
     assert "larger than max" in found.message
     assert_goes_on(stubs)
     assert memory(server, "VmHWM") - before < 50, "MB"
+
+
+def test_a_message_that_unfolds_to_200_mb_is_refused_and_not_held(stubs: Stubs, server: ServerProcess) -> None:
+    assert_goes_on(stubs)
+    before = memory(server, "VmHWM")
+    request = encoded(bytes(200 * 1024 * 1024))
+    found = refusal(lambda: stubs.attribute(request, timeout=SECONDS, compression=grpc.Compression.Gzip))
+    assert found.code == "RESOURCE_EXHAUSTED"
+    assert "larger than max" in found.message
+    assert_goes_on(stubs)
+    # gRPC unfolds up to the limit, 64 MiB, before it refuses.
+    assert memory(server, "VmHWM") - before < 100, "MB"
 
 
 def test_a_message_just_under_the_limit_is_taken(stubs: Stubs) -> None:

@@ -203,6 +203,7 @@ def test_jobs_that_wait_and_steps_of_a_day_are_counted_by_caller(guarded: Callab
         (f'[[callers]]\nname = "a"\ntoken_sha256 = "{"0" * 63}"', "token_sha256"),
         (f'[[callers]]\nname = "a"\ntoken_sha256 = "{"0" * 64}"\nrights = "all"', "rights"),
         (f'[[callers]]\nname = "a"\ntoken_sha256 = "{"0" * 64}"\ncalls_per_second = -1', "calls_per_second"),
+        (f'[[callers]]\nname = "a"\ntoken_sha256 = "{"0" * 64}"\ncalls_per_second = 5e-324', "calls_per_second"),
         (f'[[callers]]\nname = "a"\ntoken_sha256 = "{"0" * 64}"\n' * 2, "two callers have the name"),
     ],
 )

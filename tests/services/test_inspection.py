@@ -195,6 +195,7 @@ PREPROCESSED = Image(preprocessed=from_array(np.zeros((3, 224, 224), np.float32)
         (GetFiltersRequest(model=RESNET), "UNKNOWN_LAYER", "layer"),
         (GetFiltersRequest(model=RESNET, layer="conv1", outputs=[64]), "OUT_OF_RANGE", "outputs"),
         (GetFiltersRequest(model=RESNET, layer="conv1", inputs=[-1]), "OUT_OF_RANGE", "inputs"),
+        (GetFiltersRequest(model=RESNET, layer="conv1", outputs=[0] * 65, inputs=[0]), "OUT_OF_RANGE", "outputs"),
         (GetFiltersRequest(model=RESNET, layer="conv1", data_type=UINT8), "OUT_OF_RANGE", "data_type"),
         (
             GetFiltersRequest(model=RESNET, layer="conv1", grid=Grid(colormap="mud")),

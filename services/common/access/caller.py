@@ -5,7 +5,7 @@ import hmac
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,8 +25,9 @@ class Caller(BaseModel):
     """Of a second token that counts as well, while callers change from one to the other."""
     administrator: bool = False
     """Sees the jobs and collections of all."""
-    calls_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
-    """Calls that it may begin, at all replicas together; twice as many at once after a pause. 0: any number."""
+    calls_per_second: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] | Literal[0] = 0
+    """Calls that it may begin, at all replicas together; twice as many at once after a pause. 0: any number; else at
+    least one in a quarter of an hour."""
     queued_jobs: Annotated[int, Field(ge=1)] | None = None
     """Jobs of it that may wait at once; None: what the cluster says for everybody."""
     steps_per_day: Annotated[int, Field(ge=1)] | None = None

@@ -187,6 +187,15 @@ def test_a_filter_that_is_not_there_is_refused_with_the_range(number: int, small
     assert (caught.value.field, caught.value.reason) == ("outputs", "OUT_OF_RANGE")
 
 
+def test_no_more_come_back_than_there_are(small: Model) -> None:
+    """Two lists of thousands, which a small message holds, would multiply to more than any memory."""
+    for chosen in ({"outputs": [0] * 13}, {"inputs": [0] * 4}, {"outputs": [0] * 100_000, "inputs": [0] * 100_000}):
+        with pytest.raises(InvalidInput, match="are more than that") as caught:
+            filters(small, "body.plain", **chosen)
+        assert (caught.value.field, caught.value.reason) == (next(iter(chosen)), "OUT_OF_RANGE")
+    assert filters(small, "body.plain", outputs=[5] * 12, inputs=[0] * 3).shape[:2] == (12, 3)
+
+
 @pytest.mark.parametrize("number", [-1, 3, 11])
 def test_an_input_outside_the_group_is_refused_with_the_range(number: int, small: Model) -> None:
     with pytest.raises(InvalidInput, match=f"input channels 0 to 2, not {number}") as caught:

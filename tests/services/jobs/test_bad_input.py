@@ -498,3 +498,21 @@ def test_bytes_that_are_no_message_are_refused(method: str, data: bytes, stubs: 
 
     found = refusal(call)
     assert (found.code, found.reason, found.field) == (INVALID, "REQUEST_UNREADABLE", "")
+
+
+@pytest.mark.parametrize("data", NO_MESSAGES.values(), ids=NO_MESSAGES)
+@pytest.mark.parametrize("method", ["Health/Check", "Health/Watch", "ServerReflection/ServerReflectionInfo"])
+def test_health_and_reflection_refuse_them_too(method: str, data: bytes, stubs: JobStubs) -> None:
+    channel: Any = stubs.channel
+    calls: dict[str, Callable[[], object]] = {
+        "Health/Check": lambda: channel.unary_unary("/grpc.health.v1.Health/Check")(data, timeout=SECONDS),
+        "Health/Watch": lambda: list(channel.unary_stream("/grpc.health.v1.Health/Watch")(data, timeout=SECONDS)),
+        "ServerReflection/ServerReflectionInfo": lambda: list(
+            channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")(
+                iter([data]), timeout=SECONDS
+            )
+        ),
+    }
+    found = refusal(calls[method])
+    assert (found.code, found.reason, found.field) == (INVALID, "REQUEST_UNREADABLE", "")
+    assert stubs.list_jobs(ListJobsRequest(), timeout=SECONDS) is not None

@@ -63,6 +63,12 @@ CASES = [
         inverting(image=Image(encoded=png_that_claims(50_000, 50_000))),
         (INVALID, "IMAGE_TOO_LARGE", "image.encoded"),
     ),
+    Case(
+        "features of more lengths than an array has",
+        given(Tensor(shape=[1] * 65, data_type=FLOAT32, data=bytes(4))),
+        (INVALID, NO_TENSOR, "features.shape"),
+        "at most 32",
+    ),
     Case("features of no layer", given(features(8, 3, 2), ()), out_of_range("layers"), "exactly one layer"),
     Case("features of two layers", given(features(6), ("stem", "head")), out_of_range("layers"), "2"),
     Case("features of all layers", given(features(6), (), all_layers=True), out_of_range("layers")),

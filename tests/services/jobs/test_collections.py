@@ -433,6 +433,7 @@ MAPS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "PCA with a perplexity": (
         {"method": PROJECTION_METHOD_PCA, "perplexity": 5}, (INVALID, "CONTRADICTION", "method")
     ),
+    "a seed below 0": ({"seed": -1}, (INVALID, "OUT_OF_RANGE", "seed")),
     "onto no job": ({"onto": "x"}, (INVALID, "NAME_INVALID", "onto")),
     "onto a job that is not there": ({"onto": "jobs/abc"}, (MISSING, "UNKNOWN_JOB", "onto")),
 }  # fmt: skip

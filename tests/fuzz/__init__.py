@@ -1,0 +1,1 @@
+"""Inputs that nobody thought of, against the real servers and readers of files."""
