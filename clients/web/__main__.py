@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from convscope.client.errors import ClientError
+from convscope.client.settings import fault
 from convscope.web.cluster import Cluster
 from convscope.web.settings import WebSettings
 
@@ -15,8 +16,7 @@ def main() -> int:
     try:
         settings = CliApp.run(WebSettings)
     except ValidationError as error:
-        first = error.errors()[0]
-        say(f"error: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        say(f"error: {fault(error)}")
         return 1
     try:
         cluster = Cluster(settings)

@@ -211,7 +211,7 @@ class JobMachine(RuleBasedStateMachine):
     def reap(self) -> None:
         lost = {id for id, one in self.expected.items() if one.lost}
         time.sleep(0.001)
-        assert set(self.records.reap()) == lost
+        assert set(self.records.reap().gone) == lost
         for id in lost:
             one = self.expected[id]
             if one.cancel:

