@@ -100,13 +100,18 @@ HEADER = "x-request-id"
 
 def from_rpc_error(error: grpc.RpcError, server: str, metadata: Sequence[tuple[str, str]]) -> ClientError:
     """The typed error for what gRPC raised; `server` is named where it could not be reached. metadata: the call's."""
-    found = _from_rpc_error(error, server)
-    found.correlation_id = dict(metadata).get(HEADER, "")
-    if isinstance(found, ServerFault) and found.correlation_id:
-        # Whoever reads it can do nothing but ask those who read the log.
-        found.message += f", under {found.correlation_id}"
-        found.args = (found.message,)
-    return found
+    return _named(_from_rpc_error(error, server), dict(metadata).get(HEADER, ""))
+
+
+def _named(error: ClientError, correlation_id: str) -> ClientError:
+    """With the name by which logs know the call."""
+    if not error.correlation_id:
+        error.correlation_id = correlation_id
+        if correlation_id and isinstance(error, ServerFault):
+            # Whoever reads it can do nothing but ask those who read the log.
+            error.message += f", under {correlation_id}"
+            error.args = (error.message,)
+    return error
 
 
 def _from_rpc_error(error: grpc.RpcError, server: str) -> ClientError:
@@ -127,13 +132,15 @@ def _from_rpc_error(error: grpc.RpcError, server: str) -> ClientError:
 
 def from_status(status: status_pb2.Status) -> ClientError:
     """The typed error for a google.rpc.Status."""
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    info, retry, call = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.RequestInfo()
     retry_after = None
     for detail in status.details:
         detail.Unpack(info)
+        detail.Unpack(call)
         if detail.Unpack(retry):
             retry_after = retry.retry_delay.ToTimedelta().total_seconds()
     name = _CODES.get(status.code, "UNKNOWN")
-    return _CLASSES.get(name, ServerFault)(
+    error = _CLASSES.get(name, ServerFault)(
         status.message, reason=info.reason, field=info.metadata.get("field", ""), status=name, retry_after=retry_after
     )
+    return _named(error, call.request_id)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from queue import SimpleQueue
 
 import structlog
@@ -12,6 +13,7 @@ from convscope.engine.errors import ConvscopeError
 from convscope.services.common.call import Call
 from convscope.services.common.errors import to_status
 from convscope.services.common.interceptor import INTERNAL
+from convscope.services.common.telemetry.correlation import current_correlation
 from convscope.v1.attribution_service_pb2 import (
     AttributeProgress,
     AttributeRequest,
@@ -52,13 +54,14 @@ def answer_stream(
                     window.acquire()
                     if call.gone:
                         break
-                    pool.submit(work, item)
+                    # Each with what is known of the call: its name in the logs, its caller, its span.
+                    pool.submit(copy_context().run, work, item)
         except Exception as error:  # a message that cannot be read, or a caller that has gone
             failures.append(error)
         finally:
             responses.put(DONE)
 
-    reader = threading.Thread(target=read, name="stream-reader", daemon=True)
+    reader = threading.Thread(target=copy_context().run, args=(read,), name="stream-reader", daemon=True)
     reader.start()
     try:
         while (response := responses.get()) is not DONE:
@@ -81,4 +84,4 @@ def _answer_one(item: AttributeStreamRequest, answer: Answer, on_progress: Progr
     except Exception:
         log.exception("a request of a stream failed")
         failure = ConvscopeError(INTERNAL)
-    return AttributeStreamResponse(id=item.id, error=to_status(failure))
+    return AttributeStreamResponse(id=item.id, error=to_status(failure, current_correlation()))

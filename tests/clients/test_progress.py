@@ -186,6 +186,10 @@ def test_errors_are_those_of_a_call_without_progress(either: Either, cat_path: P
     with pytest.raises(ClientError) as caught:
         either.attribute(image, on_progress=ignore, **question)
     assert (type(caught.value), caught.value.reason, caught.value.status) == (error, reason, status)
+    one, other = (error.value.__dict__.pop("correlation_id") for error in (caught, without))
+    # Each call has a name of its own, where one was made.
+    assert bool(one) == bool(other) == bool(status)
+    assert not one or one != other
     assert vars(caught.value) == vars(without.value)
 
 

@@ -11,7 +11,7 @@ from convscope.client import ClientError, InvalidArgument, NotFound, correlated
 from convscope.v1.model_service_pb2 import GetModelRequest, ListModelsRequest
 from convscope.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.processes import wait_until
-from tests.telemetry.cluster import MODEL, ObservedCluster, lines, lines_of
+from tests.telemetry.cluster import MODEL, ObservedCluster, lines, lines_of, picture
 
 HEADER = "x-request-id"
 SECONDS = 30
@@ -91,6 +91,16 @@ def test_a_caller_of_another_language_finds_it_in_the_status(cluster: ObservedCl
     info = error_details_pb2.RequestInfo()
     (_,) = [detail for detail in rpc_status.from_call(caught.value).details if detail.Unpack(info)]
     assert info.request_id == "from-go"
+
+
+def test_a_failure_within_a_stream_has_the_streams_name(cluster: ObservedCluster) -> None:
+    with correlated("bulk-1"):
+        outcomes = list(
+            cluster.client.attribute_many([picture(1), b"no picture"], model=MODEL, method="saliency", target=1)
+        )
+    (error,) = [outcome for outcome in outcomes if isinstance(outcome, ClientError)]
+    assert error.correlation_id == "bulk-1"
+    assert told(cluster, "attribution", "bulk-1") == ["call"]
 
 
 def test_an_error_where_nobody_answered_has_the_name_that_was_sent() -> None:

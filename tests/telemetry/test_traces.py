@@ -12,9 +12,10 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from convscope.v1.model_service_pb2 import ListModelsRequest
 from convscope.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.processes import ServerProcess, wait_until
-from tests.telemetry.cluster import MODEL, ObservedCluster, lines, observed_cluster
+from tests.telemetry.cluster import MODEL, ObservedCluster, lines, observed_cluster, picture
 from tests.telemetry.collector import Collector, Told, collecting
 
+STREAM = "convscope.v1.AttributionService/AttributeStream"
 ATTRIBUTE = "convscope.v1.AttributionService/Attribute"
 VISUALIZE = "convscope.v1.SynthesisService/VisualizeClass"
 WORK = "carry out visualize_class"
@@ -91,6 +92,16 @@ def test_an_attribution_is_part_of_its_callers_trace(traced: ObservedCluster, co
     assert computed.attribute("convscope.method") == "saliency"
     assert computed.attribute("convscope.model") == MODEL
     assert computed.seconds > 0
+
+
+def test_each_request_of_a_stream_is_part_of_its_trace(traced: ObservedCluster, collector: Collector) -> None:
+    pictures = [picture(number) for number in (901, 902, 903)]
+    with Traced() as caller:
+        assert len(list(traced.client.attribute_many(pictures, model=MODEL, method="saliency", target=1))) == 3
+    spans = whole(collector, caller.id, {STREAM, "compute"})
+    wait_until(lambda: len([one for one in collector.of(caller.id) if one.name == "compute"]) == 3, "three passes")
+    call = one(spans, STREAM)
+    assert {span.parent for span in collector.of(caller.id) if span.name in ("decode", "compute")} == {call.id}
 
 
 def test_a_job_is_one_trace_from_its_call_through_the_store_to_the_engine(
