@@ -47,8 +47,12 @@ def page(cluster: Cluster) -> gr.Blocks:
             return "", gr.update(choices=names, value=first)
 
         blocks.load(_tab, None, [tabs], show_progress="hidden", queue=False)
-        for event in (blocks.load, gr.Timer(LOOK_SECONDS).tick):
-            event(look, [chosen.model], [notice, chosen.model], show_progress="hidden", queue=False)
+        # It begins behind the first look: two at once would name the model twice, and undo what was chosen in between.
+        again = gr.Timer(LOOK_SECONDS, active=False)
+        looking: Any = {"fn": look, "inputs": [chosen.model], "outputs": [notice, chosen.model]}
+        quiet: Any = {"show_progress": "hidden", "queue": False}
+        blocks.load(**looking, **quiet).then(lambda: gr.Timer(active=True), None, [again], **quiet)
+        again.tick(**looking, **quiet)
     return blocks
 
 

@@ -35,6 +35,8 @@ def choose(page: Page, label: str, *options: str) -> None:
         box.click()
         box.press("Control+a")
         box.press_sequentially(option)
+        # A list that is still being filtered moves away from under the pointer.
+        expect(page.locator('[role="option"]').filter(has_not_text=option)).to_have_count(0)
         page.get_by_role("option", name=option, exact=True).click()
         box.press("Escape")
 

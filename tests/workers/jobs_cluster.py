@@ -83,6 +83,7 @@ class JobsCluster:
         self.redis = redis.Redis.from_url(self.store.url)
         self.records = JobRecords(self.redis, KINDS)
         self.port = free_port()
+        self._servers: list[JobsProcess] = []
         self.server = self.start_server()
         self.client = Client.connect(f"127.0.0.1:{self.port}")
         self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
@@ -104,6 +105,7 @@ class JobsCluster:
 
     def start_server(self, **settings: object) -> JobsProcess:
         self.server = JobsProcess(**{**self.settings(), "port": self.port, "max_attempts": 3, **settings})
+        self._servers.append(self.server)
         self.server.wait_until_serving()
         return self.server
 
@@ -193,7 +195,7 @@ class JobsCluster:
     def close(self) -> None:
         self.client.close()
         self._channel.close()
-        for process in (*self.workers, self.server):
+        for process in (*self.workers, *self._servers):
             if process.process.poll() is None:
                 process.kill()
         self.redis.close()

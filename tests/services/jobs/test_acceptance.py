@@ -172,13 +172,15 @@ def quota(call: Callable[[], object]) -> tuple[str, str, str, float]:
     status = rpc_status.from_call(caught.value)
     assert status is not None
     assert status.ByteSize() < 3 * 1024
-    info, failure, retry = (
+    info, failure, retry, named = found = (
         error_details_pb2.ErrorInfo(),
         error_details_pb2.QuotaFailure(),
         error_details_pb2.RetryInfo(),
+        error_details_pb2.RequestInfo(),
     )
     for detail in status.details:
-        assert detail.Unpack(info) or detail.Unpack(failure) or detail.Unpack(retry), detail.type_url
+        assert any(detail.Unpack(one) for one in found), detail.type_url
+    assert named.request_id
     (violation,) = failure.violations
     assert violation.description == status.message
     seconds = retry.retry_delay.ToTimedelta().total_seconds()
