@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from convscope.services.common.jobs.kinds import KINDS
+
 # Of nobody: what is served is read from the children's files, see exposition.py.
 REGISTRY = CollectorRegistry()
 
@@ -43,3 +45,9 @@ CHECKPOINTED = Gauge(
     multiprocess_mode="liveall",
 )
 STORE_AWAY = Counter("convscope_worker_store_away", "Times that the store did not answer a worker", registry=REGISTRY)
+
+# There from the start, at 0; and with them the files that children count into, for which a full disk has no room later.
+for _kind in KINDS:
+    RUNNING.labels(_kind)
+    ATTEMPT_SECONDS.labels(_kind)
+    CHECKPOINT_SECONDS.labels(_kind)

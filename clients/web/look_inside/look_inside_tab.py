@@ -21,10 +21,10 @@ from convscope.web.sentences import spoken, spoken_stream
 from convscope.web.subject import Subject
 
 CHANNELS, FILTERS, NEIGHBORS = "channels", "filters-panel", "neighbors-panel"
-MARK_CHOSEN = """(channel) => {
+MARK_CHOSEN = """(channel) => requestAnimationFrame(() => {
   for (const tile of document.querySelectorAll("#activations button[data-number]"))
     tile.setAttribute("aria-pressed", tile.dataset.number === String(channel));
-}"""
+})"""
 
 
 class LookInside:
@@ -108,7 +108,8 @@ class LookInside:
         )  # fmt: skip
 
         activations.view.select(_number, None, channel, **always)
-        channel.change(None, [channel], None, js=MARK_CHOSEN)
+        # Also of tiles that were asked for before it was chosen and come behind.
+        gr.on([channel.change, activations.view.change], None, [channel], None, js=MARK_CHOSEN)
         begin: Any = {"show_progress": "hidden"}
         visualization.button.click(
             spoken_stream(visualization.start), [layer, model, channel], visualization.outputs, **begin
