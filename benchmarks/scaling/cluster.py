@@ -72,12 +72,6 @@ class Processes:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
         return sum(map(processor_seconds, [pid, *map(int, children)]))
 
-    def store_seconds(self) -> float:
-        """Of the store, with what it writes to its file."""
-        info = self.store.info("cpu")
-        assert isinstance(info, dict)
-        return float(info["used_cpu_sys"]) + float(info["used_cpu_user"])
-
     def stop(self) -> None:
         for process in self._running.values():
             process.terminate()
@@ -85,6 +79,13 @@ class Processes:
             process.wait()
         self._running.clear()
         self.store.close()
+
+
+def store_seconds(store: "redis.Redis") -> float:
+    """Processor seconds that a store has taken, with what it writes to its file."""
+    info = store.info("cpu")
+    assert isinstance(info, dict)
+    return float(info["used_cpu_sys"]) + float(info["used_cpu_user"])
 
 
 @contextmanager

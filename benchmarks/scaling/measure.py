@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from benchmarks.scaling.cluster import Processes
+from benchmarks.scaling.cluster import Processes, store_seconds
 from benchmarks.scaling.costs import JobCosts, StepCosts
 from convscope.client import Client, Job
 from convscope.services.common.jobs.job import Lease, Progress
@@ -28,10 +28,10 @@ def job_costs(running: Processes, client: Client) -> JobCosts:
     records = JobRecords(running.store, KINDS)
 
     def store_cost(times: int, act: Callable[[], object]) -> float:
-        before = running.store_seconds()
+        before = store_seconds(running.store)
         for _ in range(times):
             act()
-        return (running.store_seconds() - before) / times
+        return (store_seconds(running.store) - before) / times
 
     before = running.processor_seconds("server")
     accept_store = store_cost(JOBS, lambda: submit(client, "resting", SHORT))
@@ -87,14 +87,14 @@ def _event_costs(
     for one in watching:
         one.start()
     time.sleep(1)
-    server, store = running.processor_seconds("server"), running.store_seconds()
+    server, store = running.processor_seconds("server"), store_seconds(running.store)
     for step in range(1, EVENTS + 1):
         for lease in leases:
             records.step(lease, LEASE_SECONDS, Progress(step, EVENTS, 0.0, (1.0,)))
         time.sleep(1 / TELL_RATE)
     for one in watching:
         one.join()
-    server, store = running.processor_seconds("server") - server, running.store_seconds() - store
+    server, store = running.processor_seconds("server") - server, store_seconds(running.store) - store
     return server / events, max(0.0, store / events - tell_store)
 
 
