@@ -10,7 +10,7 @@ RENEW_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class JobCosts:
-    """Of jobs."""
+    """Of jobs, to what a cluster shares."""
 
     accept_server: float
     """The jobs server, to take a job in."""
@@ -23,22 +23,23 @@ class JobCosts:
     event_server: float
     """A jobs server, for an event that a watcher is sent."""
     event_store: float
-    job_worker: float
-    """The worker, for a job beside its steps: begin, leave, write what was made."""
-    claim_wait: float
-    """Seconds in which a worker has nothing to do between two jobs: messages, Celery."""
-    result_bytes: float
-    """Of the artifact store, for a job that is done."""
+    idle_server: float
+    """A jobs server, in every second in which nobody asks it anything."""
 
 
 @dataclass(frozen=True)
-class StepCosts:
-    """Of one step of a job."""
+class WorkCosts:
+    """Of one network's jobs, to the worker that does them."""
 
-    device: float
+    step_device: float
     """Seconds of the device, in which the processor has nothing to do."""
-    worker: float
-    """Of the worker's processor."""
+    step_worker: float
+    job_worker: float
+    """For a job beside its steps: begin, leave, write what was made."""
+    job_wait: float
+    """Seconds in which the worker has nothing to do between two jobs: messages, Celery."""
+    job_bytes: float
+    """Of the artifact store, for a job that is done."""
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from benchmarks.scaling.cluster import Processes, store_seconds
-from benchmarks.scaling.costs import JobCosts, StepCosts
-from convscope.client import Client, Job
+from benchmarks.scaling.costs import JobCosts, WorkCosts
+from convscope.client import Client, Job, JobInfo
 from convscope.services.common.jobs.job import Lease, Progress
 from convscope.services.common.jobs.kinds import KINDS, VISUALIZE_CLASS
 from convscope.services.common.jobs.records import JobRecords
 
 JOBS, TELLS = 300, 3000
 WATCHED, EVENTS, TELL_RATE = 10, 100, 20.0
-SHORT, LONG, RUNS = 20, 120, 12
+IDLE_SECONDS = 10.0
+POLL_SECONDS = 1.0
 PREVIEW = b"\xff\xd8" + bytes(4000)
 RECIPE = "simonyan2013"
 LEASE_SECONDS = 600.0
@@ -24,7 +25,7 @@ def submit(client: Client, model: str, steps: int) -> Job:
 
 
 def job_costs(running: Processes, client: Client) -> JobCosts:
-    """By a jobs server without workers, then by a worker on a network that takes no processor time to speak of."""
+    """By a jobs server without workers."""
     records = JobRecords(running.store, KINDS)
 
     def store_cost(times: int, act: Callable[[], object]) -> float:
@@ -34,7 +35,10 @@ def job_costs(running: Processes, client: Client) -> JobCosts:
         return (store_seconds(running.store) - before) / times
 
     before = running.processor_seconds("server")
-    accept_store = store_cost(JOBS, lambda: submit(client, "resting", SHORT))
+    time.sleep(IDLE_SECONDS)
+    idle = (running.processor_seconds("server") - before) / IDLE_SECONDS
+    before = running.processor_seconds("server")
+    accept_store = store_cost(JOBS, lambda: submit(client, "resting", 20))
     accept_server = (running.processor_seconds("server") - before) / JOBS
     leases: list[Lease] = []
 
@@ -56,7 +60,6 @@ def job_costs(running: Processes, client: Client) -> JobCosts:
     event_server, event_store = _event_costs(running, client, records, leases[1 : WATCHED + 1], tell_store)
     rest = iter(leases)
     finish_store = store_cost(JOBS, lambda: records.succeed(next(rest), {}, []))
-    worker, wait, size = _worker_costs(running, client)
     return JobCosts(
         accept_server=accept_server,
         accept_store=accept_store,
@@ -66,9 +69,7 @@ def job_costs(running: Processes, client: Client) -> JobCosts:
         finish_store=finish_store,
         event_server=event_server,
         event_store=event_store,
-        job_worker=worker,
-        claim_wait=wait,
-        result_bytes=size,
+        idle_server=idle,
     )
 
 
@@ -98,50 +99,48 @@ def _event_costs(
     return server / events, max(0.0, store / events - tell_store)
 
 
-def _worker_costs(running: Processes, client: Client) -> tuple[float, float, float]:
-    """Of a job beside its steps: processor seconds, seconds of waiting, bytes that it leaves."""
-    running.start_worker("worker", CONVSCOPE_THREADS="1")
-    _finished(client, 2, "resting", SHORT)  # the model is loaded
-    before = running.processor_seconds("worker")
-    jobs, seconds = _finished(client, RUNS, "resting", SHORT)
-    short = (running.processor_seconds("worker") - before) / RUNS
-    before = running.processor_seconds("worker")
-    _, longer = _finished(client, RUNS, "resting", LONG)
-    long = (running.processor_seconds("worker") - before) / RUNS
-    step = (long - short) / (LONG - SHORT)
-    job = max(0.0, short - SHORT * step)
-    wall = (longer - seconds) / RUNS / (LONG - SHORT)
-    wait = max(0.0, seconds / RUNS - SHORT * wall - job)
-    size = sum(artifact.size for artifact in jobs[0].info().artifacts)
-    return job, wait, size
-
-
-def step_costs(running: Processes, client: Client, model: str) -> StepCosts:
-    """Of a worker that runs; its model is loaded by the first job."""
-    _finished(client, 1, model, 2)
-    costs = []
-    for steps in (SHORT, LONG):
+def work_costs(running: Processes, client: Client, model: str, *, short: int, long: int, jobs: int) -> WorkCosts:
+    """Of the one worker that runs: from jobs of few steps and of many, so many of each."""
+    _finished(client, 1, model, short)  # the model is loaded
+    spent, wall = {}, {}
+    for steps in (short, long):
         before = running.processor_seconds("worker")
-        _, seconds = _finished(client, 3, model, steps)
-        costs.append((running.processor_seconds("worker") - before, seconds))
-    worker, wall = ((long - short) / 3 / (LONG - SHORT) for short, long in zip(*costs, strict=True))
-    return StepCosts(device=max(0.0, wall - worker), worker=worker)
+        ran = _finished(client, jobs, model, steps)
+        spent[steps] = (running.processor_seconds("worker") - before) / jobs
+        wall[steps] = 1 / _rate(ran, 1)
+    step_worker = (spent[long] - spent[short]) / (long - short)
+    step = (wall[long] - wall[short]) / (long - short)
+    job_worker = max(0.0, spent[short] - short * step_worker)
+    return WorkCosts(
+        step_device=max(0.0, step - step_worker),
+        step_worker=step_worker,
+        job_worker=job_worker,
+        job_wait=max(0.0, wall[short] - short * step - job_worker),
+        job_bytes=sum(artifact.size for artifact in ran[-1].artifacts),
+    )
 
 
-def throughput(client: Client, jobs: int, model: str, steps: int) -> float:
-    """Jobs a second of the workers that run."""
-    _, seconds = _finished(client, jobs, model, steps)
-    return jobs / seconds
+def throughput(client: Client, model: str, *, steps: int, workers: int, jobs: int) -> float:
+    """Jobs a second of the workers that run, each busy all the time; jobs: for each of them."""
+    _finished(client, 2 * workers, model, 2)  # each has loaded the model
+    return _rate(_finished(client, workers * jobs, model, steps), workers)
 
 
-def _finished(client: Client, count: int, model: str, steps: int) -> tuple[list[Job], float]:
-    """Jobs that have ended, and the seconds from the first's begin to the last's end."""
+def _rate(jobs: Sequence[JobInfo], workers: int) -> float:
+    """Jobs a second, from when every worker has done one until the queue is empty."""
+    ended = sorted(job.ended.timestamp() for job in jobs if job.ended is not None)
+    empty = max(job.started.timestamp() for job in jobs if job.started is not None)
+    counted = [at for at in ended if ended[workers - 1] <= at <= empty]
+    return (len(counted) - 1) / (counted[-1] - counted[0])
+
+
+def _finished(client: Client, count: int, model: str, steps: int) -> list[JobInfo]:
+    """Jobs that have ended, which were asked for in one go."""
     jobs = [submit(client, model, steps) for _ in range(count)]
+    for job in jobs:
+        # Seldom: who asks takes the processor away from who works.
+        while not job.info().over:
+            time.sleep(POLL_SECONDS)
     infos = [job.info() for job in jobs]
-    while not all(info.over for info in infos):
-        time.sleep(0.2)
-        infos = [job.info() for job in jobs]
-    begun = min(info.started.timestamp() for info in infos if info.started is not None)
-    ended = max(info.ended.timestamp() for info in infos if info.ended is not None)
     assert all(info.state == "succeeded" for info in infos), infos
-    return jobs, ended - begun
+    return infos

@@ -1,22 +1,28 @@
 """The tables of docs/scaling.md."""
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 
 from benchmarks.scaling.calls import call_costs
 from benchmarks.scaling.cluster import processes
-from benchmarks.scaling.costs import CallCosts, JobCosts, StepCosts
-from benchmarks.scaling.measure import job_costs, step_costs, throughput
-from benchmarks.scaling.simulation import Cluster, Load, Simulation
+from benchmarks.scaling.costs import CallCosts, JobCosts, WorkCosts
+from benchmarks.scaling.measure import job_costs, throughput, work_costs
+from benchmarks.scaling.simulation import Cluster, Load, Outcome, Simulation
 
 WORKERS = (1, 2, 3)
 GPUS = (1, 3, 10, 30, 100, 300, 1000)
 CORES = 2
-STEPS, JOBS_EACH = 100, 6
-CPU_MODEL, CPU_STEPS, CPU_JOBS_EACH = "efficientnet_lite0", 20, 3
+RESTING, COMPUTING = "resting", "efficientnet_lite0"
+STEPS = {RESTING: (20, 100), COMPUTING: (5, 20)}
+"""Of short jobs and of long ones, by which costs are told apart; the long ones are then simulated."""
+JOBS_EACH = 12
 # Steps of a GPU: olah2017 on a small network, and on a large one.
-DEVICES = {"5 ms a step": StepCosts(0.004, 0.001), "50 ms a step": StepCosts(0.048, 0.002)}
+DEVICES = {"5 ms a step": (0.004, 0.001), "50 ms a step": (0.048, 0.002)}
+"""Device and processor."""
 LARGE_JOB = 512
 """Steps of the default recipe."""
+ROOM = 0.7
+"""Of jobs servers' time, beyond which another is wanted."""
 PASSES = (0.5, 1.0, 2.0, 5.0)
 """Milliseconds of a GPU for one explanation."""
 NODE_CORES = 16
@@ -26,53 +32,54 @@ def run() -> None:
     with processes() as running:
         client = running.start_server()
         costs = job_costs(running, client)
-        resting = step_costs(running, client, "resting")
-        measured = {"resting": {1: throughput(client, JOBS_EACH, "resting", STEPS)}}
-        computing = step_costs(running, client, CPU_MODEL)
-        measured[CPU_MODEL] = {1: throughput(client, CPU_JOBS_EACH, CPU_MODEL, CPU_STEPS)}
-        for count in WORKERS[1:]:
-            running.start_worker(f"worker-{count}", CONVSCOPE_MODELS=f"resting,{CPU_MODEL}", CONVSCOPE_THREADS="1")
-            measured["resting"][count] = throughput(client, count * JOBS_EACH, "resting", STEPS)
-            measured[CPU_MODEL][count] = throughput(client, count * CPU_JOBS_EACH, CPU_MODEL, CPU_STEPS)
-        client.close()
-    print(_unit_costs(costs, resting, computing))
-    print("\n| workers | network | measured, jobs/s | simulated | simulated / measured |\n|---|---|---|---|---|")
-    for model, step, steps in (("resting", resting, STEPS), (CPU_MODEL, computing, CPU_STEPS)):
+        work, measured = {}, {}
         for count in WORKERS:
-            cluster = Cluster(count, cores=CORES, watchers=0)
-            simulated = Simulation(cluster, Load(steps), costs, step).run(20).jobs_per_second
-            found = measured[model][count]
-            print(f"| {count} | {model} | {found:.3f} | {simulated:.3f} | **{simulated / found:.2f}** |")
-    for title, step in DEVICES.items():
+            name = "worker" if count == 1 else f"worker-{count}"
+            running.start_worker(name, CONVSCOPE_MODELS=f"{RESTING},{COMPUTING}", CONVSCOPE_THREADS="1")
+            for model, (short, long) in STEPS.items():
+                if count == 1:
+                    work[model] = work_costs(running, client, model, short=short, long=long, jobs=JOBS_EACH)
+                measured[model, count] = throughput(client, model, steps=long, workers=count, jobs=JOBS_EACH)
+        client.close()
+    print(_unit_costs(costs, work))
+    print("\n| workers | network | measured, jobs/s | simulated | simulated / measured |\n|---|---|---|---|---|")
+    for (model, count), found in measured.items():
+        cluster = Cluster(count, cores=CORES, watchers=0)
+        simulated = Simulation(cluster, Load(STEPS[model][1]), costs, work[model]).run(40).jobs_per_second
+        print(f"| {count} | {model} | {found:.3f} | {simulated:.3f} | **{simulated / found:.2f}** |")
+    for title, (device, processor) in DEVICES.items():
         print(f"\n{title}, {LARGE_JOB} steps a job, one watcher each, one jobs server, then as many as are wanted:\n")
         print("| GPUs | jobs/s | GPUs busy | store busy | jobs server busy | MB/s | servers | jobs/s | GPUs busy |")
         print("|---|---|---|---|---|---|---|---|---|")
-        for count in GPUS:
-            print(_fleet(count, costs, step))
+        for gpus in GPUS:
+            print(_fleet(gpus, costs, replace(work[RESTING], step_device=device, step_worker=processor)))
     print(_attribution(call_costs()))
 
 
-def _unit_costs(costs: JobCosts, resting: StepCosts, computing: StepCosts) -> str:
-    rows = [f"| {field.name} | {_shown(field.name, getattr(costs, field.name))} |" for field in fields(costs)]
-    rows += [
-        f"| a step of `{name}`, processor / device | {1000 * step.worker:.2f} ms / {1000 * step.device:.2f} ms |"
-        for name, step in (("resting", resting), (CPU_MODEL, computing))
-    ]
-    return "| what | cost |\n|---|---|\n" + "\n".join(rows)
+def _unit_costs(costs: JobCosts, work: Mapping[str, WorkCosts]) -> str:
+    rows = [("", costs), *((f" of `{model}`", of_model) for model, of_model in work.items())]
+    return "| what | cost |\n|---|---|\n" + "\n".join(
+        f"| {field.name}{of} | {_shown(field.name, getattr(row, field.name))} |"
+        for of, row in rows
+        for field in fields(row)
+    )
 
 
 def _shown(name: str, value: float) -> str:
     return f"{value / 1000:.0f} KB" if name.endswith("bytes") else f"{1000 * value:.3f} ms"
 
 
-def _fleet(count: int, costs: JobCosts, step: StepCosts) -> str:
-    one = Simulation(Cluster(count), Load(LARGE_JOB), costs, step).run(3)
+def _fleet(count: int, costs: JobCosts, work: WorkCosts) -> str:
+    def simulated(servers: int) -> Outcome:
+        return Simulation(Cluster(count, jobs_servers=servers), Load(LARGE_JOB), costs, work).run(
+            3 if count < 100 else 1
+        )
+
+    one = several = simulated(1)
     servers = 1
-    while True:
-        several = Simulation(Cluster(count, jobs_servers=servers), Load(LARGE_JOB), costs, step).run(3)
-        if several.servers < 0.7 or several.store > 0.95:
-            break
-        servers += max(1, servers // 2)
+    while several.servers >= ROOM:
+        servers += 1
+        several = simulated(servers)
     cells = (
         str(count),
         f"{one.jobs_per_second:.2f}",

@@ -7,11 +7,13 @@ from typing import Any
 
 import simpy
 
-from benchmarks.scaling.costs import RENEW_SECONDS, TOLD_SECONDS, JobCosts, StepCosts
+from benchmarks.scaling.costs import RENEW_SECONDS, TOLD_SECONDS, JobCosts, WorkCosts
 
 Waiting = Generator[simpy.Event, Any, None]
 # Of a processor that others want too: it is handed on after so long, as an operating system does.
 SLICE_SECONDS = 0.01
+# Between two times at which a jobs server looks around.
+CARE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Outcome:
 class Simulation:
     """Counts from when every worker has begun until each has done `jobs`, on the average."""
 
-    def __init__(self, cluster: Cluster, load: Load, costs: JobCosts, step: StepCosts) -> None:
-        self._cluster, self._load, self._costs, self._step = cluster, load, costs, step
+    def __init__(self, cluster: Cluster, load: Load, costs: JobCosts, work: WorkCosts) -> None:
+        self._cluster, self._load, self._costs, self._work_costs = cluster, load, costs, work
         self._clock = simpy.Environment()
         self._store = simpy.Resource(self._clock)
         self._servers = simpy.Resource(self._clock, cluster.jobs_servers)
@@ -65,6 +67,9 @@ class Simulation:
         """jobs: for each worker."""
         for number in range(self._cluster.workers):
             self._clock.process(self._worker(number))
+        if self._costs.idle_server:
+            for _ in range(self._cluster.jobs_servers):
+                self._clock.process(self._take_care())
         self._clock.run(self._alone())
         self._busy = dict.fromkeys(self._busy, 0.0)
         self._done, self._bytes, self._wanted = 0, 0.0, jobs * self._cluster.workers
@@ -80,35 +85,37 @@ class Simulation:
         )
 
     def _worker(self, number: int) -> Waiting:
-        costs = self._costs
+        costs, work = self._costs, self._work_costs
         # Not all in step: they did not start in the same moment.
         yield self._clock.timeout(number / self._cluster.workers * self._alone())
         while True:
             self._clock.process(self._accept())
             yield from self._ask_store(costs.claim_store)
-            yield self._clock.timeout(costs.claim_wait)
-            yield from self._work(costs.job_worker, 0.0)
+            yield self._clock.timeout(work.job_wait)
+            yield from self._work(work.job_worker, 0.0)
             yield from self._steps()
             yield from self._ask_store(costs.finish_store)
-            self._bytes += costs.result_bytes
+            self._bytes += work.job_bytes
             self._done += 1
             if self._done == self._wanted:
                 self._over.succeed()
 
     def _alone(self) -> float:
         """Seconds of a job on a cluster of its own."""
-        return self._costs.job_worker + self._load.steps * (self._step.device + self._step.worker)
+        work = self._work_costs
+        return work.job_worker + self._load.steps * (work.step_device + work.step_worker)
 
     def _steps(self) -> Waiting:
         """In groups of which one is told; leases are renewed beside."""
-        each = self._step.device + self._step.worker
+        work = self._work_costs
+        each = work.step_device + work.step_worker
         group = max(1, math.ceil(TOLD_SECONDS / each))
         left = self._load.steps
         renewed = self._clock.now
         while left:
             count = min(group, left)
             left -= count
-            yield from self._work(count * self._step.worker, count * self._step.device)
+            yield from self._work(count * work.step_worker, count * work.step_device)
             yield from self._ask_store(self._costs.tell_store)
             for _ in range(self._cluster.watchers):
                 self._clock.process(self._watched())
@@ -120,6 +127,12 @@ class Simulation:
         yield from self._compute(processor)
         yield self._clock.timeout(device)
         self._busy["workers"] += processor + device
+
+    def _take_care(self) -> Waiting:
+        """What a jobs server does by itself."""
+        while True:
+            yield from self._serve(CARE_SECONDS * self._costs.idle_server)
+            yield self._clock.timeout(CARE_SECONDS * (1 - self._costs.idle_server))
 
     def _accept(self) -> Waiting:
         yield from self._serve(self._costs.accept_server)

@@ -1,10 +1,12 @@
 """python -m convscope.services.local: a whole cluster until Ctrl-C."""
 
+import signal
 import sys
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
+from convscope.services.common.parent_death import on_parent_death
 from convscope.services.common.server import stop_on_signals
 from convscope.services.common.settings import fault
 from convscope.services.local.cluster import Cluster, ClusterError, running, write_addresses
@@ -18,6 +20,8 @@ def main() -> int:
         say(f"error: {fault(error)}")
         return 1
     stop = stop_on_signals()
+    if settings.with_parent:
+        on_parent_death(signal.SIGTERM)
     try:
         with running(settings) as cluster:
             say("starting ...")

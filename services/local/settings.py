@@ -34,6 +34,8 @@ class LocalSettings(Settings):
     """Models to load at the start, comma-separated."""
     catalogue: Path | None = None
     """TOML file of the models."""
+    with_parent: bool = False
+    """Whether to end when the process that started it does, however that ends (Linux)."""
     start_timeout: Annotated[float, Field(gt=0)] = 300
     """Seconds until every server must be ready."""
     stop_timeout: Annotated[float, Field(gt=0)] = 40

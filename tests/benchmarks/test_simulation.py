@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.scaling.costs import JobCosts, StepCosts
+from benchmarks.scaling.costs import JobCosts, WorkCosts
 from benchmarks.scaling.simulation import Cluster, Load, Outcome, Simulation
 
 FREE = JobCosts(
@@ -16,17 +16,15 @@ FREE = JobCosts(
     finish_store=0,
     event_server=0,
     event_store=0,
-    job_worker=0,
-    claim_wait=0,
-    result_bytes=0,
+    idle_server=0,
 )
-STEP = StepCosts(device=0.05, worker=0.05)
+WORK = WorkCosts(step_device=0.05, step_worker=0.05, job_worker=0, job_wait=0, job_bytes=0)
 LOAD = Load(steps=20)
 """Two seconds."""
 
 
-def simulated(cluster: Cluster, costs: JobCosts = FREE, step: StepCosts = STEP, jobs: int = 60) -> Outcome:
-    return Simulation(cluster, LOAD, costs, step).run(jobs)
+def simulated(cluster: Cluster, costs: JobCosts = FREE, work: WorkCosts = WORK, jobs: int = 60) -> Outcome:
+    return Simulation(cluster, LOAD, costs, work).run(jobs)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7, 50])
@@ -38,8 +36,7 @@ def test_where_nothing_is_shared_workers_add_up(workers: int) -> None:
 
 
 def test_a_jobs_own_costs_and_waiting_come_on_top() -> None:
-    costs = replace(FREE, job_worker=0.5, claim_wait=1.5, result_bytes=1000)
-    found = simulated(Cluster(1), costs)
+    found = simulated(Cluster(1), work=replace(WORK, job_worker=0.5, job_wait=1.5, job_bytes=1000))
     assert found.jobs_per_second == pytest.approx(1 / 4, rel=0.05)
     assert found.workers == pytest.approx(2.5 / 4, rel=0.05)
     assert found.artifact_bytes_per_second == pytest.approx(250, rel=0.05)
@@ -72,9 +69,17 @@ def test_shared_cores_are_shared(workers: int, speed: float) -> None:
     assert found.jobs_per_second == pytest.approx(speed / 2, rel=0.12)
 
 
+def test_a_server_that_nobody_asks_takes_its_part_of_the_cores() -> None:
+    # A step is half the processor's: on one core that another takes half of, as much is done as waits for it.
+    idle = simulated(Cluster(2, cores=1, watchers=0), replace(FREE, idle_server=0.5))
+    assert idle.servers == pytest.approx(0.5, abs=0.05)
+    assert idle.jobs_per_second == pytest.approx(0.5, rel=0.12)
+    assert simulated(Cluster(2, cores=1, watchers=0)).jobs_per_second == pytest.approx(1, rel=0.12)
+
+
 def test_short_steps_are_told_in_groups() -> None:
     costs = replace(FREE, tell_store=0.001)
-    found = simulated(Cluster(1, watchers=0), costs, StepCosts(device=0.005, worker=0.0))
+    found = simulated(Cluster(1, watchers=0), costs, replace(WORK, step_device=0.005, step_worker=0.0))
     # A step of 5 ms is told with nine others: twice in a job of 20.
     assert found.store == pytest.approx(2 * 0.001 * found.jobs_per_second, rel=0.05)
 

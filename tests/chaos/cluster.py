@@ -21,7 +21,7 @@ LEASE_SECONDS, CHECKPOINT_SECONDS = 2.0, 0.2
 # So often may a job lose its worker: it is the faults that are many, and not the job that is bad.
 MAX_ATTEMPTS = 20
 SERVERS, WORKERS = 2, 3
-WELL_SECONDS = 60.0
+WELL_SECONDS = 180.0
 MODELS = "small,guarded"
 JOB_MODELS = "small,slow"
 

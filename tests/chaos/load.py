@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.1
 # Of the jobs one in so many is cancelled on its way.
 CANCELLED = 6
 LISTED = 20
-CALM_SECONDS = 60.0
+CALM_SECONDS = 300.0
 SETTLE_SECONDS = 120.0
 
 

@@ -76,14 +76,14 @@ def either(request: pytest.FixtureRequest, server: ServerProcess) -> Either:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def explained(server: ServerProcess, cat_path: Path) -> Attribution:
     """Grad-CAM of the cat for its top class, asked alone."""
     with Client.connect(server.address) as client:
         return client.attribute(cat_path, model=LITE, method="grad_cam")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def photographs() -> dict[str, Path]:
     """Real photographs by the label that EfficientNet-Lite0 gives them."""
     data = Path(skimage.__file__).parent / "data"

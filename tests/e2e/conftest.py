@@ -8,7 +8,7 @@ from convscope.client import Client
 from tests.e2e.local_cluster import Addresses, local_cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     """Where a cluster is that is up."""
     with local_cluster(tmp_path_factory.mktemp("cluster") / "data") as running:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -17,6 +19,9 @@ MADE = ("flamingo.class.png", "china.dream.png")
 # What the network has learned.
 INSPECTED = ("filters.png", "activations.png", "patches.png", "neighbors.png", "map.png")
 CONVSCOPE = Path(sys.executable).with_name("convscope")
+# Beside other tests on two cores.
+LONGEST = 900
+pytestmark = pytest.mark.timeout(LONGEST + 60)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def demo(temporary: Path, trail: Trail, tmp_path_factory: pytest.TempPathFactory
     return subprocess.run(
         [CONVSCOPE, "demo", "-o", str(folder / "out")],
         env={**trail.environment, "TMPDIR": str(temporary)},
-        capture_output=True, text=True, timeout=150, check=False,
+        capture_output=True, text=True, timeout=LONGEST, check=False,
     )  # fmt: skip
 
 
@@ -103,3 +108,20 @@ def test_it_leaves_nothing_behind(demo: subprocess.CompletedProcess[str], trail:
     assert [path for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []
     if PROC.exists():
         assert trail.processes() == {}
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="nothing tells a process that its parent has died")
+def test_its_cluster_ends_with_it_also_when_it_is_killed(tmp_path: Path) -> None:
+    trail = Trail(tmp_path)
+    environment = {**trail.environment, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([CONVSCOPE, "demo", "-o", str(tmp_path / "out")], env=environment) as process:
+        wait_until(lambda: any("convscope.services.all_in_one" in line for line in trail.processes().values()))
+        process.kill()
+    wait_until(lambda: trail.processes() == {})
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.1)

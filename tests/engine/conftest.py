@@ -45,7 +45,7 @@ RANDOM = (
 PUBLISHED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def load() -> Callable[[str], Model]:
     """Load a network: those of torchvision with random weights, EfficientNet-Lite with the published ones."""
     built_in = Catalogue.read()
@@ -66,7 +66,7 @@ def load() -> Callable[[str], Model]:
     return load
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def photographs() -> dict[str, Image.Image]:
     """Landscape, portrait and square; upright RGB."""
     folder = Path(skimage.__file__).parent / "data"
@@ -79,7 +79,7 @@ def photographs() -> dict[str, Image.Image]:
     return pictures
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def inputs(photographs: dict[str, Image.Image]) -> Callable[[Model], Tensor]:
     """Three photographs as a network expects them, the cat first: [3, 3, H, W]."""
 
@@ -90,7 +90,7 @@ def inputs(photographs: dict[str, Image.Image]) -> Callable[[Model], Tensor]:
     return preprocess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shown(load: Load, inputs: Inputs) -> Shows:
     """What the first two photographs show in a network, for the TARGETS."""
 
@@ -103,7 +103,7 @@ def shown(load: Load, inputs: Inputs) -> Shows:
     return shown
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def modified(load: Load, inputs: Inputs) -> Modified:
     """The gradient of the first two photographs by a backward rule, for the TARGETS: [2, 3, H, W]."""
 

@@ -11,7 +11,7 @@ from tests.fuzz.tally import TALLY
 LONGEST = 3600
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """An attribution server and a jobs server that nobody else uses."""
     with cluster(tmp_path_factory.mktemp("fuzz")) as found:

@@ -41,7 +41,7 @@ EXPLAINING = ("Attribute", "Compare", "AnalyzeFailure", "GetFilters", "GetActiva
 MAKING = ("VisualizeClass", "VisualizeChannel", "DeepDream", "InvertFeatures", "CreateAdversarial")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def asking(fuzzed: Cluster) -> Callable[[Rpc], st.SearchStrategy[Message]]:
     """Requests of an RPC."""
     messages = Messages(hints(fuzzed))

@@ -34,7 +34,7 @@ OTHERS = (
 PATIENCE = 0.05
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def writing(fuzzed: Cluster) -> Callable[[Rpc], st.SearchStrategy[bytes]]:
     """Messages of an RPC, most of them damaged."""
     messages = Messages(hints(fuzzed))

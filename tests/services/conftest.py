@@ -35,7 +35,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
     """`guarded`, `light`, which carries two pictures at once, `paced` and `attentive` are loaded; the rest is not."""
     with team_server(tmp_path_factory.mktemp("team"), TEAM, models="guarded,light,paced,attentive") as team:
@@ -50,14 +50,14 @@ def pace(team: TeamServer) -> Iterator[Pace]:
     pace.let_go()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stubs(server: ServerProcess) -> Iterator[Stubs]:
     """Bare stubs of the server that all tests share."""
     with calling(server.address) as stubs:
         yield stubs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def models_here(catalogue: Path) -> dict[str, Model]:
     """The models of the shared server, in this process: what the engine itself says of a picture."""
     entries = Catalogue.read(catalogue)

@@ -17,7 +17,7 @@ MILLISECONDS = 30_000
 SCRIPT_FAILED = "Error in watch callback"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     """Where a cluster is that is up, its page included; for the tests that leave it as it was."""
     with local_cluster(tmp_path_factory.mktemp("cluster") / "data") as running:

@@ -116,7 +116,7 @@ def local_cluster(*, page: bool = False, **settings: object) -> Iterator[dict[st
     told = {f"CONVSCOPE_{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="convscope-demo-") as folder:
         command = [sys.executable, "-m", "convscope.services.local"]
-        options = ["--data-dir", folder, "--port", "0", "--models", MODEL]
+        options = ["--data-dir", folder, "--port", "0", "--models", MODEL, "--with-parent"]
         options += ["--web-port", "0"] if page else ["--no-web"]
         process = subprocess.Popen(command + options, env=os.environ | told)
         try:

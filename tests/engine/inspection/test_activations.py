@@ -26,7 +26,7 @@ LAYERS = {
 """With in-place ReLUs behind some."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny(load: Load) -> Model:
     return around(load("resnet18"), tiny_network())
 

@@ -15,7 +15,7 @@ from tests.engine.reference import Load
 from tests.engine.synthesis.tiny_network import around
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def small(load: Load) -> Model:
     """A model with convolutions of every kind, of which it runs two."""
     torch.manual_seed(5)

@@ -10,13 +10,13 @@ from tests.engine.reference import Load
 from tests.engine.synthesis.tiny_network import around, tiny_network
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny(load: Load) -> Model:
     """A model of tiny_network() for pictures of 48 x 40."""
     return around(load("resnet18"), tiny_network())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny_exactly(load: Load) -> Model:
     """The same in float64; use it with `exactly`."""
     return around(load("resnet18"), tiny_network().double())

@@ -169,13 +169,13 @@ def test_noise_is_made_into_a_class_of_which_the_network_is_sure(load: Load) -> 
     assert float(probabilities(model, attack.extra_pictures()["original.png"])[ORANGE]) < 0.01
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole(tiny: Model) -> Model:
     """The tiny network, whose pictures of 48 x 40 are seen as they are."""
     return replace(tiny, preprocessing=tiny.preprocessing.model_copy(update={"resize": 48, "width": 48}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def small(photographs: Photographs) -> Image.Image:
     return photographs["chelsea"].crop((0, 0, 300, 300)).resize((48, 48))
 
