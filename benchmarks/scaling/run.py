@@ -57,7 +57,10 @@ def run() -> None:
 
 
 def _unit_costs(costs: JobCosts, work: Mapping[str, WorkCosts]) -> str:
-    rows: list[tuple[str, JobCosts | WorkCosts]] = [("", costs), *((f" of `{model}`", of_model) for model, of_model in work.items())]
+    rows: list[tuple[str, JobCosts | WorkCosts]] = [
+        ("", costs),
+        *((f" of `{model}`", of_model) for model, of_model in work.items()),
+    ]
     return "| what | cost |\n|---|---|\n" + "\n".join(
         f"| {field.name}{of} | {_shown(field.name, getattr(row, field.name))} |"
         for of, row in rows
