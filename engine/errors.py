@@ -8,6 +8,7 @@
     │   └── InvalidParameter                               INVALID_PARAMETER
     ├── UnknownModel                  NOT_FOUND            UNKNOWN_MODEL; with the nearest
     ├── MethodUnsupported             FAILED_PRECONDITION  METHOD_UNSUPPORTED
+    ├── TaskUnsupported               FAILED_PRECONDITION  TASK_UNSUPPORTED; a question to a captioner, say
     └── CatalogueError                FAILED_PRECONDITION  CATALOGUE_INVALID
         └── ModelUnloadable                                MODEL_UNLOADABLE
 
@@ -85,6 +86,13 @@ class MethodUnsupported(ConvscopeError):
 
     status = "FAILED_PRECONDITION"
     reason = "METHOD_UNSUPPORTED"
+
+
+class TaskUnsupported(ConvscopeError):
+    """Something that is for models of another task: a question to one that captions, say."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "TASK_UNSUPPORTED"
 
 
 class CatalogueError(ConvscopeError):

@@ -57,6 +57,13 @@ def client(server: ServerProcess) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
+def words_server() -> Iterator[ServerProcess]:
+    """One attribution server with the three networks of the small world."""
+    with serving(models="shapes_classifier,shapes_captioner,shapes_vqa") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
 def cat_path() -> Path:
     """Chelsea, 451 x 300, a cat that fills the picture."""
     return Path(skimage.__file__).parent / "data" / "chelsea.png"

@@ -55,14 +55,16 @@ from convscope.client.results import (
     Replica,
     Segmentation,
 )
+from convscope.client.sentences import Sentence, SentenceAttribution
 from convscope.client.synthesis import Synthesis
 from convscope.client.taken import Imported, Uploaded
-from convscope.client.targets import Classes, Unit
+from convscope.client.targets import Answer, Caption, Classes, Unit, Word
 
 __all__ = [
     "Activation",
     "Activations",
     "Adversarial",
+    "Answer",
     "Artifact",
     "AsyncClient",
     "AsyncCollection",
@@ -71,6 +73,7 @@ __all__ = [
     "Attribution",
     "BrokenFile",
     "Cancelled",
+    "Caption",
     "Classes",
     "Classification",
     "Client",
@@ -109,6 +112,8 @@ __all__ = [
     "Replica",
     "ResourceExhausted",
     "Segmentation",
+    "Sentence",
+    "SentenceAttribution",
     "ServerFault",
     "StateChange",
     "Synthesis",
@@ -117,5 +122,6 @@ __all__ = [
     "Unit",
     "Uploaded",
     "Variant",
+    "Word",
     "correlated",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import ArrayLike, NDArray
 
-from convscope.client import collection_plans, inspection_plans, job_plans, plans, synthesis_plans
+from convscope.client import collection_plans, inspection_plans, job_plans, plans, sentence_plans, synthesis_plans
 from convscope.client.async_caller import AsyncCaller, raise_where_closed
 from convscope.client.async_collection import AsyncCollection
 from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
@@ -29,6 +29,7 @@ from convscope.client.methods import Variant
 from convscope.client.plans import Plan
 from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
+from convscope.client.sentences import Sentence, SentenceAttribution
 from convscope.client.targets import ClassName, Target, Unit
 
 
@@ -90,6 +91,16 @@ class AsyncClient:
     ) -> Classification:
         # In a thread: a file is read and a large picture encoded.
         plan = await asyncio.to_thread(plans.classify, image, model, top_k)
+        return await self._caller.run(plan, timeout)
+
+    async def caption(self, image: Picture, *, model: str, beams: int = 1, timeout: float | None = None) -> Sentence:
+        plan = await asyncio.to_thread(sentence_plans.caption, image, model, beams)
+        return await self._caller.run(plan, timeout)
+
+    async def answer(
+        self, image: Picture, question: str, *, model: str, top_k: int = 5, timeout: float | None = None
+    ) -> Classification:
+        plan = await asyncio.to_thread(sentence_plans.answer, image, question, model, top_k)
         return await self._caller.run(plan, timeout)
 
     async def attribute(
@@ -160,6 +171,24 @@ class AsyncClient:
             data_type=data_type,
             precision=precision,
         )
+        return await self._caller.run(plan, timeout)
+
+    async def attribute_caption(
+        self,
+        image: Picture,
+        text: str | None = None,
+        *,
+        model: str,
+        beams: int = 1,
+        method: str = "grad_cam",
+        data_type: str = "float32",
+        timeout: float = LONG_TIMEOUT,
+        **parameters: Any,
+    ) -> SentenceAttribution:
+        plan = await asyncio.to_thread(
+            sentence_plans.attribute_caption,
+            image, model=model, text=text, beams=beams, method=method, data_type=data_type, parameters=parameters,
+        )  # fmt: skip
         return await self._caller.run(plan, timeout)
 
     async def analyze_failure(

@@ -10,7 +10,7 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import ArrayLike, NDArray
 
-from convscope.client import collection_plans, inspection_plans, job_plans, plans, synthesis_plans
+from convscope.client import collection_plans, inspection_plans, job_plans, plans, sentence_plans, synthesis_plans
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
@@ -26,6 +26,7 @@ from convscope.client.methods import Variant
 from convscope.client.plans import Plan
 from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
+from convscope.client.sentences import Sentence, SentenceAttribution
 from convscope.client.targets import ClassName, Target, Unit
 
 DEFAULT_TIMEOUT = 30.0
@@ -105,6 +106,18 @@ class Client:
         """The `top_k` most probable classes of a picture, best first."""
         return self._caller.run(plans.classify(image, model, top_k), timeout)
 
+    def caption(self, image: Picture, *, model: str, beams: int = 1, timeout: float | None = None) -> Sentence:
+        """What a picture shows, in a sentence. beams: sentences that the search follows at a time; 1 takes the most
+        probable word each time. Raises FailedPrecondition for a model that does not caption."""
+        return self._caller.run(sentence_plans.caption(image, model, beams), timeout)
+
+    def answer(
+        self, image: Picture, question: str, *, model: str, top_k: int = 5, timeout: float | None = None
+    ) -> Classification:
+        """The `top_k` most probable answers to a question about a picture, best first. Raises FailedPrecondition for a
+        model that answers no questions."""
+        return self._caller.run(sentence_plans.answer(image, question, model, top_k), timeout)
+
     def attribute(
         self,
         image: Picture,
@@ -122,8 +135,9 @@ class Client:
         """Which pixels made `model` say `target`.
 
         image: a path, an encoded file's bytes, a Pillow image, uint8 [H, W, 3] in RGB, or Preprocessed(array).
-        target: a class by index or label, Classes or a Unit; None: the top class. data_type: float32 or float16, of the
-        values. precision: what the network computes in, float32 or bfloat16; None: what the server is set to.
+        target: a class by index or label, Classes or a Unit; of a model that captions a Caption or a Word, of one that
+        answers questions an Answer; None: the top class, or the model's own caption. data_type: float32 or float16, of
+        the values. precision: what the network computes in, float32 or bfloat16; None: what the server is set to.
         on_progress: called with (done, in all) by long methods, which then have ten minutes by default.
         parameters: the method's own, such as `layer` of grad_cam; None leaves the default.
         """
@@ -161,6 +175,24 @@ class Client:
         """
         plan = plans.compare(
             image, model=model, variants=variants, target=target, top_k=top_k, data_type=data_type, precision=precision
+        )
+        return self._caller.run(plan, timeout)
+
+    def attribute_caption(
+        self,
+        image: Picture,
+        text: str | None = None,
+        *,
+        model: str,
+        beams: int = 1,
+        method: str = "grad_cam",
+        data_type: str = "float32",
+        timeout: float = LONG_TIMEOUT,
+        **parameters: Any,
+    ) -> SentenceAttribution:
+        """Which pixels made `model` say each word of a caption, in one go. text: the caption; None: what it gives."""
+        plan = sentence_plans.attribute_caption(
+            image, model=model, text=text, beams=beams, method=method, data_type=data_type, parameters=parameters
         )
         return self._caller.run(plan, timeout)
 

@@ -56,6 +56,7 @@ def to_attribution(response: AttributeResponse, method: str, model: str, image: 
         reduction=_REDUCTIONS.get(response.reduction, "sum"),
         convergence_error=response.convergence_error if response.HasField("convergence_error") else None,
         segmentation=_to_segmentation(response.segmentation) if response.HasField("segmentation") else None,
+        sentence=response.sentence,
         precision=attribution_service_pb2.Precision.Name(response.precision).removeprefix("PRECISION_").lower(),
         cached=response.cached,
         image=image,
@@ -120,6 +121,7 @@ def to_model(message: model_service_pb2.Model) -> Model:
         parameter_count=card.parameter_count,
         suggested_layer=card.suggested_layer,
         device=card.device,
+        task=model_service_pb2.ModelTask.Name(card.task).removeprefix("MODEL_TASK_").lower() if card.task else "",
         labels=tuple(card.labels),
         layers=tuple(Layer(one.name, one.type, tuple(one.output_shape), one.calls) for one in card.layers),
     )

@@ -131,6 +131,8 @@ class Model:
     suggested_layer: str = ""
     """The layer that Grad-CAM uses where none is named."""
     device: str = ""
+    task: str = ""
+    """What it does with a picture: classify, caption or vqa."""
     labels: tuple[str, ...] = field(default=(), repr=False)
     layers: tuple[Layer, ...] = field(default=(), repr=False)
 
@@ -165,7 +167,7 @@ class Attribution:
     explained: float
     """The number that was explained: a score, a probability, an activation."""
     predictions: tuple[Prediction, ...]
-    """The most probable classes, best first."""
+    """The most probable classes or answers, best first; of a caption its words, in their order."""
     region: Region
     """The part (left, top, right, bottom) of the upright original that the model saw."""
     input_size: tuple[int, int]
@@ -178,6 +180,8 @@ class Attribution:
     """By how much the sum of the values misses what it should be; None for methods that promise no sum."""
     segmentation: Segmentation | None = None
     """Of the method segment."""
+    sentence: str = ""
+    """The caption of which words were explained, or the question that was answered; empty for other targets."""
     precision: str = "float32"
     """What the network computed in."""
     cached: bool = False

@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.client.arguments import check_integer, check_text, listed
 from convscope.client.errors import InvalidArgument
-from convscope.v1.target_pb2 import ClassReference, ClassSum
+from convscope.v1.target_pb2 import AnswerTarget, CaptionTarget, ClassReference, ClassSum
 from convscope.v1.target_pb2 import Target as TargetMessage
 from convscope.v1.target_pb2 import Unit as UnitMessage
 
@@ -42,24 +42,68 @@ class Unit:
     """Row and column in the layer's grid; None: the mean."""
 
 
-Target = int | str | Classes | Unit | None
-"""A class by index or label, Classes, or a Unit; None: the class with the highest score."""
+@dataclass(frozen=True)
+class Caption:
+    """The caption of a picture: the sum of its words' log-probabilities."""
+
+    text: str | None = None
+    """None: what the model gives."""
+    beams: int = 1
+    """Sentences that the search for the model's own follows at a time; 1 takes the most probable word each time."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a caption."""
+
+    word: str | int
+    """The word, or its place in the caption, from 0."""
+    caption: str | None = None
+    """None: what the model gives."""
+    beams: int = 1
+    """As in Caption."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a question about the picture."""
+
+    question: str
+    answer: str | None = None
+    """None: the model's own."""
+    output: str | None = None
+    """As in Classes."""
+
+
+Target = int | str | Classes | Unit | Caption | Word | Answer | None
+"""A class by index or label, Classes, a Unit, a Caption or a Word of it, an Answer; None: the class with the highest
+score, or the model's own caption."""
 
 
 def to_target(target: Target) -> TargetMessage | None:
     """Raises InvalidArgument (field `target`)."""
     match target:
-        case None:
-            return None
-        case Classes():
-            return _from_classes(target)
-        case Unit():
-            return TargetMessage(unit=_from_unit(target, "target.unit"))
+        case None | Classes() | Unit():
+            return _of_network(target)
+        case Caption() | Word() | Answer():
+            return _of_words(target)
         case str():
             return TargetMessage(class_label=check_text("target", target, "UNKNOWN_CLASS"))
         case _:
-            wanted = "a whole number, a label, Classes or a Unit"
+            wanted = "a whole number, a label, Classes, a Unit, a Caption, a Word or an Answer"
             return TargetMessage(class_index=check_integer("target", target, wanted))
+
+
+def _of_network(target: Classes | Unit | None) -> TargetMessage | None:
+    if isinstance(target, Classes):
+        return _from_classes(target)
+    return None if target is None else TargetMessage(unit=_from_unit(target, "target.unit"))
+
+
+def _of_words(target: Caption | Word | Answer) -> TargetMessage:
+    if isinstance(target, Answer):
+        return _from_answer(target)
+    return TargetMessage(caption=_from_caption(target))
 
 
 def to_class(name: ClassName, *, field: str) -> ClassReference:
@@ -90,16 +134,47 @@ def to_units(units: Unit | Collection[Unit], *, field: str) -> list[UnitMessage]
 
 
 def _from_classes(classes: Classes) -> TargetMessage:
-    if classes.output not in OUTPUTS:
-        known = ", ".join(name for name in OUTPUTS if name)
-        message = f"unknown output {classes.output!r}; known: {known}"
-        raise InvalidArgument(message, field="target.output", reason="OUT_OF_RANGE")
-    output = OUTPUTS[classes.output]
+    output = _output(classes.output)
     plus, minus = _names(classes.plus), _names(classes.minus)
     if classes.plus is None and not minus:
         return TargetMessage(output=output)
     added, taken_off = _to_references(plus, "target.classes.plus"), _to_references(minus, "target.classes.minus")
     return TargetMessage(classes=ClassSum(plus=added, minus=taken_off), output=output)
+
+
+def _from_caption(target: Caption | Word) -> CaptionTarget:
+    given = target.text if isinstance(target, Caption) else target.caption
+    path = "target.caption"
+    message = CaptionTarget(beams=check_integer(f"{path}.beams", target.beams))
+    if given is not None:
+        message.text = to_sentence(f"{path}.text", given)
+    if isinstance(target, Word) and isinstance(target.word, str):
+        message.word = check_text(f"{path}.word", target.word, "UNKNOWN_WORD")
+    elif isinstance(target, Word):
+        message.position = check_integer(f"{path}.position", target.word, "a word, or its place")
+    return message
+
+
+def to_sentence(field: str, text: str) -> str:
+    """A caption or a question; an empty one would be none at all. Raises InvalidArgument."""
+    if not check_text(field, text, "SENTENCE_EMPTY").strip():
+        raise InvalidArgument("a sentence has at least one word", field=field, reason="SENTENCE_EMPTY")
+    return text
+
+
+def _from_answer(target: Answer) -> TargetMessage:
+    message = AnswerTarget(question=to_sentence("target.answer.question", target.question))
+    if target.answer is not None:
+        message.answer = check_text("target.answer.answer", target.answer, "UNKNOWN_CLASS")
+    return TargetMessage(answer=message, output=_output(target.output))
+
+
+def _output(name: str | None) -> "TargetMessage.Output":
+    if name not in OUTPUTS:
+        known = ", ".join(output for output in OUTPUTS if output)
+        message = f"unknown output {name!r}; known: {known}"
+        raise InvalidArgument(message, field="target.output", reason="OUT_OF_RANGE")
+    return OUTPUTS[name]
 
 
 def _from_unit(unit: Unit, field: str) -> UnitMessage:

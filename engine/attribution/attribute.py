@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from convscope.engine.attribution.batch import Batch, Progress, unwatched
 from convscope.engine.attribution.explain import explain
-from convscope.engine.attribution.method import Attribution
+from convscope.engine.attribution.method import Attribution, ScanMethod
 from convscope.engine.attribution.methods import find_method
 from convscope.engine.attribution.target import ClassTarget, Target, Targets
 from convscope.engine.errors import InvalidInput
 from convscope.engine.models.preprocessing import Preprocessing
+from convscope.engine.words.given import Given
 
 _locks: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()
@@ -57,6 +58,9 @@ def attribute_fully(
     found, checked = find_method(method, parameters)
     if not isinstance(images, Tensor) or images.ndim != 4 or not images.is_floating_point() or not len(images):
         raise InvalidInput("images must be a float tensor [N, 3, H, W] of at least one image", field="images")
+    if isinstance(module, Given) and module.sentences > 1 and isinstance(found, ScanMethod):
+        message = f"{method} explains one sentence at a time; this network was given {module.sentences}"
+        raise InvalidInput(message, field="images")
     # Inference tensors cannot take part in a backward pass.
     with torch.inference_mode(False), _turn(module):
         if images.is_inference():

@@ -33,3 +33,10 @@ def comparison_sheet(picture: Image.Image, title: str, panels: Sequence[Panel]) 
         tiles.append(Tile(panel.drawing, caption, how))
     columns = min(COLUMNS, len(tiles))
     return contact_sheet([tiles[start : start + columns] for start in range(0, len(tiles), columns)])
+
+
+def sentence_sheet(picture: Image.Image, sentence: str, words: Sequence[Tile]) -> Image.Image:
+    """The picture, under it `sentence`, then its words, each under its map; rows of up to four."""
+    tiles = [Tile(picture, sentence), *words]
+    columns = min(COLUMNS, len(tiles))
+    return contact_sheet([tiles[start : start + columns] for start in range(0, len(tiles), columns)])

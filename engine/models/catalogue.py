@@ -15,14 +15,18 @@ from convscope.engine.models.entry import WEIGHTS_SUFFIXES, Entry
 from convscope.engine.models.labels import Labels
 from convscope.engine.models.layers import map_layers, remember_layers
 from convscope.engine.models.model import Model
-from convscope.engine.models.sources import efficientnet_lite, factory, torchvision
+from convscope.engine.models.sources import efficientnet_lite, factory, shapes, torchvision
 from convscope.engine.models.sources.source import Built, Source
+from convscope.engine.models.tokenizers import check_tokenizer, find_tokenizer
 from convscope.engine.models.variants import Variants
 from convscope.engine.models.weights import check_digest, weights_digest
+from convscope.engine.words.given import Given
+from convscope.engine.words.tokenizer import Tokenizer
 
 SOURCES: Mapping[str, Source] = {
     "torchvision": torchvision.SOURCE,
     "efficientnet_lite": efficientnet_lite.SOURCE,
+    "shapes": shapes.SOURCE,
     "factory": factory.SOURCE,
 }
 BUILT_IN = Path(__file__).with_name("catalogue.toml")
@@ -137,6 +141,7 @@ def _check(entry: Entry) -> None:
             raise CatalogueError(f"model {entry.name}: there is no weights file {entry.weights_file}")
         if entry.weights_sha256:
             check_digest(entry.weights_file, entry.weights_sha256)
+    check_tokenizer(entry)
     if isinstance(entry.labels, str) and entry.labels and not _is_file(entry.folder / entry.labels):
         raise CatalogueError(f"model {entry.name}: there is no labels file {entry.folder / entry.labels}")
 
@@ -149,14 +154,17 @@ def _is_file(path: Path) -> bool:
 
 
 def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
-    module = built.module.eval().requires_grad_(False)
+    network = built.module.eval().requires_grad_(False)
+    task = entry.task or built.task
+    tokenizer = find_tokenizer(entry, built.tokenizer) if task != "classify" else None
     try:
         preprocessing = entry.preprocessing_over(built.preprocessing)
     except ValidationError as error:
         message = f"model {entry.name}: preprocessing: {error.errors()[0]['msg']}"
         raise ModelUnloadable(message) from error
     try:
-        module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = network if tokenizer is None else Given(network, _no_words(tokenizer, device))
         blank = torch.zeros(1, 3, preprocessing.height, preprocessing.width, device=device)
         layers = map_layers(module, blank.to(memory_format=torch.channels_last))
     except Exception as error:  # a team's forward may raise anything
@@ -176,19 +184,28 @@ def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
         except ConvscopeError as error:
             raise ModelUnloadable(f"model {entry.name}: {error.message}") from error
     remember_layers(module, blank, layers)
-    labels = _labels(entry, built, layers.output_shape[0])
+    classes = 0 if task == "caption" else layers.output_shape[0]
+    labels = _labels(entry, built, classes)
     return Model(
         name=entry.name,
         description=entry.describe(),
         module=module,
         preprocessing=preprocessing,
-        labels=Labels(labels or [str(index) for index in range(layers.output_shape[0])]),
+        labels=Labels(labels or [str(index) for index in range(classes)]),
         has_labels=bool(labels),
         layers=layers,
         weights_digest=weights_digest(module),
         device=device,
         variants=Variants(module, _noise_like(blank)),
+        task=task,
+        network=network if tokenizer else None,
+        tokenizer=tokenizer,
     )
+
+
+def _no_words(tokenizer: Tokenizer, device: torch.device) -> torch.Tensor:
+    """One of the vocabulary and the end: some networks cannot do without."""
+    return torch.tensor([[int(tokenizer.end == 0), tokenizer.end]], device=device)
 
 
 def _noise_like(images: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from convscope.engine.models.preprocessing import Preprocessing
+from convscope.engine.words.task import Task
 
+SHIPPED = {
+    "efficientnet_lite": "published ImageNet weights",
+    "shapes": "trained on convscope's small world of shapes",
+}
+"""What sources bring along."""
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 
@@ -17,13 +23,13 @@ class Entry(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
     """The model's name: small letters, digits, `_`, `.`, `-`."""
-    source: Literal["torchvision", "efficientnet_lite", "factory"]
+    source: Literal["torchvision", "efficientnet_lite", "shapes", "factory"]
     """Where the network comes from."""
     network: str
     """Its name there: resnet50, lite0, or package.module:factory."""
     weights: str = ""
     """A torchvision weights name (IMAGENET1K_V2, DEFAULT) or a safetensors or state-dict file, relative to the
-    catalogue. Empty: what the source ships (efficientnet_lite), else random from `seed`."""
+    catalogue. Empty: what the source ships (efficientnet_lite, shapes), else random from `seed`."""
     weights_sha256: str = ""
     """SHA-256 that the weights file must have, hex; empty: not checked."""
     seed: Annotated[int, Field(ge=-(2**63), lt=2**64)] = 0
@@ -33,6 +39,12 @@ class Entry(BaseModel):
     labels: list[str] | str = ""
     """Class labels: a list, or a text file with one a line, relative to the catalogue. Empty: what the source
     knows."""
+    task: Task | None = None
+    """What the network does: classify, caption or vqa; None: what the source knows, else classify."""
+    tokenizer: list[str] | str = ""
+    """Of a network that reads or writes words: its words in the order of their tokens from 1, where 0 is the end (a
+    list, or a text file with one a line, relative to the catalogue); or package.module:factory of a Tokenizer.
+    Empty: what the source knows."""
     preprocessing: dict[str, Any] = {}
     """What differs from the source's preprocessing; fields of Preprocessing."""
     layer: str = ""
@@ -55,7 +67,5 @@ class Entry(BaseModel):
         """One line for people."""
         if self.description:
             return self.description
-        shipped = (
-            "published ImageNet weights" if self.source == "efficientnet_lite" else f"random weights, seed {self.seed}"
-        )
+        shipped = SHIPPED.get(self.source, f"random weights, seed {self.seed}")
         return f"{self.source} {self.network}, {self.weights or shipped}"

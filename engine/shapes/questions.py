@@ -1,7 +1,7 @@
 """Questions about a scene, with their answers and the things that the answer depends on."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,11 @@ def questions(scene: Scene) -> list[Question]:
 
 def ask(scene: Scene, rng: np.random.Generator) -> Question:
     """One at random: each kind that can be asked as often as the others, each answer of it as often as the others."""
-    every = questions(scene)
+    return choose(questions(scene), rng)
+
+
+def choose(every: Sequence[Question], rng: np.random.Generator) -> Question:
+    """As ask(), of all that can be asked."""
     kind = rng.choice(sorted({question.kind for question in every}))
     of_kind = [question for question in every if question.kind == kind]
     answer = rng.choice(sorted({question.answer for question in of_kind}))

@@ -9,11 +9,11 @@ from PIL import Image as PillowImage
 from convscope.engine.attribution.segmentation import Segmentation
 from convscope.engine.attribution.target import ClassTarget, Target, UnitTarget
 from convscope.engine.errors import InvalidInput
-from convscope.engine.imaging.comparison import Panel, comparison_sheet
+from convscope.engine.imaging.comparison import Panel, comparison_sheet, sentence_sheet
+from convscope.engine.imaging.contact_sheet import Tile
 from convscope.engine.imaging.cutout import cutout
 from convscope.engine.imaging.heatmap import Reduction, to_heatmap
 from convscope.engine.imaging.overlay import OPACITY, overlay
-from convscope.engine.models.labels import Labels
 from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Region
 from convscope.services.attribution.files import jpeg, png
@@ -38,7 +38,7 @@ LONGEST_JPEG = 65_500
 
 def to_responses(order: Order, model: Model, picture: Picture, result: Result) -> list[AttributeResponse]:
     """The answers to the parts of an order."""
-    predictions = to_predictions(result, model.labels, order.form.top_k)
+    predictions = _predictions(order, model, result, order.form.top_k)
     return [
         _to_response(part, answer, predictions, order=order, model=model, picture=picture, result=result)
         for part, answer in zip(order.parts, result.answers, strict=True)
@@ -65,13 +65,14 @@ def _to_response(
         input_height=height,
         input_width=width,
         precision=PRECISIONS[order.precision],
-        target_name=target_name(answer.target, model.labels),
+        target_name=_target_name(answer.target, order, model),
         explained=answer.explained,
         convergence_error=answer.convergence_error,
         reduction=REDUCTIONS[ask.method.reduction],
+        sentence=order.sentence.text if order.sentence else "",
     )
     if isinstance(answer.target, ClassTarget):
-        response.target.CopyFrom(_prediction(answer.target.classes[0], result, model.labels))
+        response.target.CopyFrom(_prediction(answer.target.classes[0], result, order, model))
     if answer.segmentation is not None:
         response.segmentation.CopyFrom(_to_segmentation(answer.segmentation))
     if form.heatmap or form.overlay:
@@ -97,12 +98,38 @@ def to_sheet(
         heatmap = to_heatmap(answer.values, preprocessing.height, preprocessing.width, ask.method.reduction)
         drawing = _draw(options, answer, heatmap, picture)
         panels.append(Panel(drawing, ask.method_name, ask.layer, _words(response), part.role))
+    return _to_file(comparison_sheet(picture.original, _title(order, model, result), panels), options)
+
+
+def to_sentence_sheet(order: Order, picture: Picture, result: Result, model: Model) -> bytes:
+    """The picture, and every word of the caption with its map, a file."""
+    options, preprocessing = order.form.contact_sheet, model.preprocessing
+    assert options is not None
+    assert picture.original is not None
+    assert order.sentence is not None
+    tiles = []
+    for part, word, answer in zip(order.parts, order.sentence.words, result.answers, strict=True):
+        heatmap = to_heatmap(answer.values, preprocessing.height, preprocessing.width, part.ask.method.reduction)
+        tiles.append(Tile(_draw(options, answer, heatmap, picture), word, f"{np.exp(answer.explained):.1%}"))
+    return _to_file(sentence_sheet(picture.original, order.sentence.text, tiles), options)
+
+
+def _title(order: Order, model: Model, result: Result) -> str:
+    """What the model says of the picture."""
+    if order.sentence is not None and order.sentence.kind == "caption":
+        return order.sentence.text
     best = to_predictions(result, model.labels, 1)[0]
-    sheet = comparison_sheet(picture.original, f"{best.label} {best.probability:.1%}", panels)
-    return _to_file(sheet, options)
+    said = f"{best.label} {best.probability:.1%}"
+    return f"{order.sentence.text}? {said}" if order.sentence else said
 
 
-def target_name(target: Target, labels: Labels) -> str:
+def _target_name(target: Target, order: Order, model: Model) -> str:
+    if order.sentence is not None and isinstance(target, ClassTarget) and len(target.classes) == len(order.words):
+        return order.sentence.text  # the whole caption
+    return target_name(target, order.labels(model))
+
+
+def target_name(target: Target, labels: Sequence[str]) -> str:
     """A target in words: "tabby", "tabby + tiger cat - lynx", "layer4[12]", "layer4[12, 3, 4]"."""
     if isinstance(target, UnitTarget):
         return f"{target.layer}[{', '.join(map(str, (target.channel, *(target.place or ()))))}]"
@@ -110,10 +137,27 @@ def target_name(target: Target, labels: Labels) -> str:
     return " - ".join([plus, *(labels[index] for index in target.minus)])
 
 
-def to_predictions(result: Result, labels: Labels, top_k: int) -> list[Prediction]:
+def to_predictions(result: Result, labels: Sequence[str], top_k: int) -> list[Prediction]:
     """The `top_k` most probable classes, best first; of equal ones the first."""
     best = np.argsort(-result.scores, kind="stable")[:top_k]
-    return [_prediction(int(index), result, labels) for index in best]
+    return [_class(int(index), result, labels) for index in best]
+
+
+def to_words(result: Result, words: Sequence[str]) -> list[Prediction]:
+    """The words of a caption in their order, of which `result` has the log-probabilities."""
+    return [_word(place, result, words) for place in range(len(words))]
+
+
+def _predictions(order: Order, model: Model, result: Result, top_k: int) -> list[Prediction]:
+    if order.sentence is not None and order.sentence.kind == "caption":
+        return to_words(result, order.sentence.words)
+    return to_predictions(result, model.labels, top_k)
+
+
+def _prediction(index: int, result: Result, order: Order, model: Model) -> Prediction:
+    if order.sentence is not None and order.sentence.kind == "caption":
+        return _word(index, result, order.labels(model))
+    return _class(index, result, model.labels)
 
 
 def to_region(region: Region) -> image_pb2.Region:
@@ -121,7 +165,12 @@ def to_region(region: Region) -> image_pb2.Region:
     return image_pb2.Region(left=left, top=top, right=right, bottom=bottom)
 
 
-def _prediction(index: int, result: Result, labels: Labels) -> Prediction:
+def _word(place: int, result: Result, words: Sequence[str]) -> Prediction:
+    score = result.scores[place]
+    return Prediction(index=place, label=words[place], score=score, probability=np.exp(score))
+
+
+def _class(index: int, result: Result, labels: Sequence[str]) -> Prediction:
     return Prediction(
         index=index, label=labels[index], score=result.scores[index], probability=result.probabilities[index]
     )

@@ -1,7 +1,7 @@
 """AttributionService: explains and classifies single pictures."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import grpc
@@ -10,19 +10,36 @@ from convscope.engine.attribution.batch import Progress, unwatched
 from convscope.engine.errors import ConvscopeError
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
-from convscope.services.attribution.answers import to_predictions, to_region, to_responses, to_sheet
+from convscope.services.attribution.answers import (
+    to_predictions,
+    to_region,
+    to_responses,
+    to_sentence_sheet,
+    to_sheet,
+    to_words,
+)
 from convscope.services.attribution.cache import AnswerCache
 from convscope.services.attribution.metrics import ANSWER_SECONDS, ANSWERS, CACHE_ANSWERS
 from convscope.services.attribution.pictures import Picture
 from convscope.services.attribution.requests import (
+    DEFAULT_TOP_K,
     Order,
     check_attribute,
     check_compare,
     check_failure,
     check_top_k,
+    check_words,
     in_request,
+    words_said,
 )
 from convscope.services.attribution.runner import Runner
+from convscope.services.attribution.sentences import (
+    Sentence,
+    check_beams,
+    check_task,
+    given_question,
+    said_caption,
+)
 from convscope.services.attribution.stream import answer_stream
 from convscope.services.attribution.work import Result, Task
 from convscope.services.common.admission import Admission
@@ -30,10 +47,16 @@ from convscope.services.common.call import Call
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
     AnalyzeFailureResponse,
+    AnswerRequest,
+    AnswerResponse,
+    AttributeCaptionRequest,
+    AttributeCaptionResponse,
     AttributeRequest,
     AttributeResponse,
     AttributeStreamRequest,
     AttributeStreamResponse,
+    CaptionRequest,
+    CaptionResponse,
     ClassifyRequest,
     ClassifyResponse,
     CompareRequest,
@@ -75,7 +98,7 @@ class AttributionServicer(AttributionServiceServicer):
         model = self._runner.model(request.model)
         order = check_compare(request, model, self._precision)
         with self._runner.calls.place():
-            picture, result = self._carry_out(order, model, request.image, call)
+            order, picture, result = self._carry_out(order, model, request.image, call)
             attributions = to_responses(order, model, picture, result)
             response = CompareResponse(attributions=attributions)
             if order.form.contact_sheet:
@@ -88,7 +111,7 @@ class AttributionServicer(AttributionServiceServicer):
         model = self._runner.model(request.model)
         order = check_failure(request, model, self._precision)
         with self._runner.calls.place():
-            picture, result = self._carry_out(order, model, request.image, call)
+            order, picture, result = self._carry_out(order, model, request.image, call)
             said, truth = to_responses(order, model, picture, result)
             response = AnalyzeFailureResponse(correct=said.target.index == truth.target.index, said=said, truth=truth)
             if order.form.contact_sheet:
@@ -99,11 +122,57 @@ class AttributionServicer(AttributionServiceServicer):
     def Classify(self, request: ClassifyRequest, context: grpc.ServicerContext) -> ClassifyResponse:
         call = Call.of(context)
         model = self._runner.model(request.model)
-        top_k = check_top_k(request.top_k if request.HasField("top_k") else 5)
+        check_task(model, "classify", field="model")
+        top_k = check_top_k(request.top_k if request.HasField("top_k") else DEFAULT_TOP_K)
         with self._runner.calls.place():
-            picture, result = self._runner.run(CLASSIFICATION, model, request.image, call)
+            picture = self._runner.read(request.image, model, call)
+            result = self._runner.run(CLASSIFICATION, model, picture, call)
         predictions = to_predictions(result, model.labels, top_k)
         return ClassifyResponse(predictions=predictions, region=to_region(picture.region))
+
+    def Caption(self, request: CaptionRequest, context: grpc.ServicerContext) -> CaptionResponse:
+        call = Call.of(context)
+        model = self._runner.model(request.model)
+        check_task(model, "caption", field="model")
+        task = Task(beams=check_beams(request.beams, field="beams"))
+        with self._runner.calls.place():
+            picture = self._runner.read(request.image, model, call)
+            result = self._runner.run(task, model, picture, call)
+        caption = said_caption(result.caption, model)
+        return CaptionResponse(
+            text=caption.text,
+            words=to_words(result, caption.words),
+            log_probability=result.scores.sum(),
+            region=to_region(picture.region),
+        )
+
+    def Answer(self, request: AnswerRequest, context: grpc.ServicerContext) -> AnswerResponse:
+        call = Call.of(context)
+        model = self._runner.model(request.model)
+        check_task(model, "vqa", field="model")
+        question = given_question(request.question, model, field="question")
+        top_k = check_top_k(request.top_k if request.HasField("top_k") else DEFAULT_TOP_K)
+        with self._runner.calls.place():
+            picture = self._runner.read(request.image, model, call)
+            result = self._runner.run(CLASSIFICATION, model, picture, call, words=question.tokens)
+        predictions = to_predictions(result, model.labels, top_k)
+        return AnswerResponse(predictions=predictions, region=to_region(picture.region))
+
+    def AttributeCaption(
+        self, request: AttributeCaptionRequest, context: grpc.ServicerContext
+    ) -> AttributeCaptionResponse:
+        call, started = Call.of(context), time.perf_counter()
+        model = self._runner.model(request.model)
+        order = check_words(request, model)
+        with self._runner.calls.place():
+            order, picture, result = self._carry_out(order, model, request.image, call, said=words_said)
+            assert order.sentence is not None
+            attributions = to_responses(order, model, picture, result)
+            response = AttributeCaptionResponse(text=order.sentence.text, attributions=attributions)
+            if order.form.contact_sheet:
+                response.contact_sheet = to_sentence_sheet(order, picture, result, model)
+        _count(order, model, started)
+        return response
 
     def _attribute(
         self,
@@ -121,7 +190,7 @@ class AttributionServicer(AttributionServiceServicer):
             CACHE_ANSWERS.labels(order.task.name, model.name).inc()
         else:
             with place:
-                picture, result = self._carry_out(order, model, request.image, call, on_progress)
+                order, picture, result = self._carry_out(order, model, request.image, call, on_progress=on_progress)
                 (response,) = to_responses(order, model, picture, result)
             if key:
                 self._cache.put(key, response)
@@ -129,10 +198,25 @@ class AttributionServicer(AttributionServiceServicer):
         return response
 
     def _carry_out(
-        self, order: Order, model: Model, image: Image, call: Call, on_progress: Progress = unwatched
-    ) -> tuple[Picture, Result]:
+        self,
+        order: Order,
+        model: Model,
+        image: Image,
+        call: Call,
+        *,
+        said: Callable[[Order, Sentence], Order] = Order.said,
+        on_progress: Progress = unwatched,
+    ) -> tuple[Order, Picture, Result]:
+        """said: makes of an order whose caption is not known yet one that has it."""
+        picture = self._runner.read(image, model, call)
+        if order.beams:
+            spoken = self._runner.run(Task(beams=order.beams), model, picture, call)
+            order = said(order, said_caption(spoken.caption, model))
         try:
-            return self._runner.run(order.task, model, image, call, targets=order.targets, on_progress=on_progress)
+            result = self._runner.run(
+                order.task, model, picture, call, targets=order.targets, words=order.words, on_progress=on_progress
+            )
+            return order, picture, result
         except ConvscopeError as error:
             raise in_request(error, order) from error
 

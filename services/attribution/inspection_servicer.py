@@ -85,7 +85,8 @@ class InspectionServicer(InspectionServiceServicer):
         order = check_activations(request, model)
         task = Task(layers=tuple(layer.name for layer in order.layers))
         with self._runner.calls.place():
-            picture, result = self._runner.run(task, model, request.image, call)
+            picture = self._runner.read(request.image, model, call)
+            result = self._runner.run(task, model, picture, call)
             found = zip(order.layers, result.activations, strict=True)
             return GetActivationsResponse(
                 activations=[_to_activation(layer, values, order, picture, model.name) for layer, values in found],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -13,11 +13,21 @@ from convscope.engine.errors import ConvscopeError, InvalidInput, UnknownName
 from convscope.engine.imaging.colormap import COLORMAPS
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
+from convscope.services.attribution.sentences import (
+    CaptionPart,
+    Sentence,
+    check_answer,
+    check_beams,
+    check_caption,
+    check_task,
+    given_caption,
+)
 from convscope.services.attribution.work import Ask, Task
 from convscope.services.common.tensors import FLOATS
 from convscope.v1 import attribution_service_pb2, method_pb2, target_pb2
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
+    AttributeCaptionRequest,
     AttributeRequest,
     CompareRequest,
     Overlay,
@@ -25,6 +35,7 @@ from convscope.v1.attribution_service_pb2 import (
 )
 from convscope.v1.tensor_pb2 import DataType
 
+Drawn = AttributeRequest | CompareRequest | AnalyzeFailureRequest | AttributeCaptionRequest
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 1000
 MAX_VARIANTS = 32
@@ -58,7 +69,7 @@ class Part:
     """One explanation that is asked for, and where in the request it stands."""
 
     ask: Ask
-    target: Target
+    target: Target | CaptionPart
     method_path: str
     target_path: str
     role: str = ""
@@ -72,6 +83,25 @@ class Order:
     parts: tuple[Part, ...]
     precision: Precision
     form: Form
+    sentence: Sentence | None = None
+    """What the model is given to read; None for one that reads nothing, and while its caption is not known."""
+    beams: int = 0
+    """Of the search for the caption that the targets are of; 0: it is known, or there is none."""
+
+    def said(self, caption: Sentence) -> "Order":
+        """The same, when the caption is known. Raises InvalidInput, UnknownName where it lacks a word."""
+        return replace(self, parts=_parts_of(self.parts, caption), sentence=caption, beams=0)
+
+    def labels(self, model: Model) -> Sequence[str]:
+        """What the model's outputs are called."""
+        if self.sentence is not None and self.sentence.kind == "caption":
+            return (*self.sentence.words, "(end)")
+        return model.labels
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """Tokens that the model is given."""
+        return self.sentence.tokens if self.sentence else ()
 
     @property
     def task(self) -> Task:
@@ -79,13 +109,12 @@ class Order:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        return tuple(part.target for part in self.parts)
+        return tuple(part.target for part in self.parts if not isinstance(part.target, CaptionPart))
 
 
 def check_attribute(request: AttributeRequest, model: Model, default: Precision) -> Order:
     """Raises InvalidInput and its kin, each naming the field; MethodUnsupported. default: the server's precision."""
-    part = _check_part(request, model, "")
-    return Order((part,), _check_precision(request.precision, default), _check_form(request))
+    return _order([_check_part(request, model, "")], request, model, default)
 
 
 def check_compare(request: CompareRequest, model: Model, default: Precision) -> Order:
@@ -94,19 +123,39 @@ def check_compare(request: CompareRequest, model: Model, default: Precision) -> 
         message = f"1 to {MAX_VARIANTS} variants can be compared, not {len(request.variants)}"
         raise InvalidInput(message, field="variants", reason="OUT_OF_RANGE")
     parts = [_check_part(variant, model, f"variants[{number}].") for number, variant in enumerate(request.variants)]
-    return Order(tuple(parts), _check_precision(request.precision, default), _check_form(request))
+    return _order(parts, request, model, default)
 
 
 def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precision) -> Order:
     """As check_attribute(). The first part is for what the model says, the second for the truth."""
-    method = request.method
-    if not request.HasField("method"):
-        method = method_pb2.Method(grad_cam=method_pb2.GradCamParameters())
-    ask = _check_method(method, model, "method")
+    check_task(model, "classify", field="model")
+    ask = _check_method_or_default(request, model)
     truth = ClassTarget((_check_class(request.truth, model, "truth"),))
     # What the model says is nowhere in the request: where it cannot be explained, the method is to blame.
     parts = (Part(ask, TOP_CLASS, "method", "method", "said"), Part(ask, truth, "method", "truth", "truth"))
-    return Order(parts, _check_precision(request.precision, default), _check_form(request))
+    return Order(parts, _check_precision(request.precision, model, default), _check_form(request))
+
+
+def check_words(request: AttributeCaptionRequest, model: Model) -> Order:
+    """As check_attribute(). A part for each word when the caption is known: at once, or with words_said()."""
+    check_task(model, "caption", field="model")
+    ask = _check_method_or_default(request, model)
+    order = Order((Part(ask, TOP_CLASS, "method", "text"),), "float32", _check_form(request))
+    beams = check_beams(request.beams, field="beams")
+    if not request.text:
+        return replace(order, beams=beams)
+    return words_said(order, given_caption(request.text, model, field="text"))
+
+
+def words_said(order: Order, caption: Sentence) -> Order:
+    """An order of check_words(), when the caption is known. Raises InvalidInput for one without words."""
+    if not caption.words:
+        raise InvalidInput("the model's caption of this picture has no words", field="image", reason="SENTENCE_EMPTY")
+    (part,) = order.parts
+    parts = tuple(
+        replace(part, target=CaptionPart(place, "text").target(caption)) for place in range(len(caption.words))
+    )
+    return replace(order, parts=parts, sentence=caption, beams=0)
 
 
 def check_top_k(top_k: int, *, least: int = 1) -> int:
@@ -148,11 +197,55 @@ def in_request(error: ConvscopeError, order: Order) -> ConvscopeError:
     return error
 
 
-def _check_part(message: AttributeRequest | Variant, model: Model, path: str) -> Part:
+@dataclass(frozen=True)
+class _Checked:
+    """A target, with what the model is to read for it."""
+
+    target: Target | CaptionPart
+    sentence: Sentence | None = None
+    beams: int = 0
+
+
+def _check_part(message: AttributeRequest | Variant, model: Model, path: str) -> tuple[Part, _Checked]:
     """path: of the message in the request, with its dot; empty for the request itself."""
     method_path, target_path = f"{path}method", f"{path}target"
     ask = _check_method(message.method, model, method_path)
-    return Part(ask, _check_target(message.target, model, target_path), method_path, target_path)
+    checked = _check_target(message.target, model, target_path)
+    return Part(ask, checked.target, method_path, target_path), checked
+
+
+def _order(
+    found: Sequence[tuple[Part, _Checked]],
+    request: AttributeRequest | CompareRequest,
+    model: Model,
+    default: Precision,
+) -> Order:
+    """Its targets share one sentence. Raises InvalidInput."""
+    read = {(checked.sentence, checked.beams): part for part, checked in found if checked.sentence or checked.beams}
+    if len(read) > 1:
+        *_, part = read.values()
+        message = "the targets of one call are about one question, or one caption"
+        raise InvalidInput(message, field=part.target_path, reason="SENTENCES_DIFFER")
+    sentence, beams = next(iter(read), (None, 0))
+    parts = tuple(part for part, _ in found)
+    order = Order(parts, _check_precision(request.precision, model, default), _check_form(request), None, beams)
+    if sentence is None:
+        return order
+    return order.said(sentence)
+
+
+def _parts_of(parts: Sequence[Part], caption: Sentence) -> tuple[Part, ...]:
+    return tuple(
+        replace(part, target=part.target.target(caption)) if isinstance(part.target, CaptionPart) else part
+        for part in parts
+    )
+
+
+def _check_method_or_default(request: AnalyzeFailureRequest | AttributeCaptionRequest, model: Model) -> Ask:
+    method = request.method
+    if not request.HasField("method"):
+        method = method_pb2.Method(grad_cam=method_pb2.GradCamParameters())
+    return _check_method(method, model, "method")
 
 
 def _check_method(message: method_pb2.Method, model: Model, path: str) -> Ask:
@@ -165,11 +258,26 @@ def _check_method(message: method_pb2.Method, model: Model, path: str) -> Ask:
         return Ask(name, method, parameters, parameters.looks_at(model.layers))
 
 
-def _check_target(message: target_pb2.Target, model: Model, path: str) -> Target:
-    """What a target names; the top class for none."""
+def _check_target(message: target_pb2.Target, model: Model, path: str) -> _Checked:
+    """What a target names; for none the top class, or a captioner's own caption."""
     if message.output not in OUTPUTS:
         raise InvalidInput("unknown output", field=f"{path}.output", reason="OUT_OF_RANGE")
-    output = OUTPUTS[message.output]
+    output, kind = OUTPUTS[message.output], message.WhichOneof("kind")
+    if kind == "unit":
+        return _Checked(_check_unit(message.unit, model, f"{path}.unit"))
+    if kind == "caption" or (kind is None and model.task == "caption"):
+        if output not in (None, "log_probability"):
+            message_ = "words are explained by the logarithm of their probability"
+            raise InvalidInput(message_, field=f"{path}.output", reason="OUT_OF_RANGE")
+        return _Checked(*check_caption(message.caption, model, f"{path}.caption"))
+    if kind == "answer" or (kind is None and model.task == "vqa"):
+        target, question = check_answer(message.answer, model, f"{path}.answer")
+        return _Checked(replace(target, output=output), question)
+    check_task(model, "classify", field=path)
+    return _Checked(_check_classes_target(message, model, path, output))
+
+
+def _check_classes_target(message: target_pb2.Target, model: Model, path: str, output: Output | None) -> ClassTarget:
     match message.WhichOneof("kind"):
         case "class_index":
             return ClassTarget((model.labels.check_index(message.class_index, field=path),), output=output)
@@ -182,8 +290,6 @@ def _check_target(message: target_pb2.Target, model: Model, path: str) -> Target
                 raise InvalidInput(message_, field=f"{path}.classes.plus", reason="UNKNOWN_CLASS")
             plus = _check_classes(classes.plus, model, f"{path}.classes.plus")
             return ClassTarget(plus, _check_classes(classes.minus, model, f"{path}.classes.minus"), output)
-        case "unit":
-            return _check_unit(message.unit, model, f"{path}.unit")
         case _:
             return ClassTarget(output=output)
 
@@ -215,24 +321,28 @@ def _check_unit(unit: target_pb2.Unit, model: Model, path: str) -> UnitTarget:
     return target
 
 
-def _check_precision(precision: attribution_service_pb2.Precision, default: Precision) -> Precision:
+def _check_precision(precision: attribution_service_pb2.Precision, model: Model, default: Precision) -> Precision:
     if precision == attribution_service_pb2.PRECISION_UNSPECIFIED:
-        return default
+        return default if model.task == "classify" else "float32"
     for name, value in PRECISIONS.items():
         if value == precision:
+            if name != "float32" and model.task != "classify":
+                message = "a network of words computes in float32"
+                raise InvalidInput(message, field="precision", reason="PRECISION_UNSUPPORTED")
             return name
     raise InvalidInput("precision must be float32 or bfloat16", field="precision", reason="OUT_OF_RANGE")
 
 
-def _check_form(request: AttributeRequest | CompareRequest | AnalyzeFailureRequest) -> Form:
+def _check_form(request: Drawn) -> Form:
     check_data_type(request.data_type)
-    top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-    check_top_k(top_k, least=0)
+    top_k = DEFAULT_TOP_K
+    if not isinstance(request, AttributeCaptionRequest) and request.HasField("top_k"):
+        top_k = check_top_k(request.top_k, least=0)
     overlay, sheet = _check_drawing(request, "overlay"), _check_drawing(request, "contact_sheet")
     return Form(request.data_type, top_k, request.heatmap, overlay, sheet)
 
 
-def _check_drawing(request: AttributeRequest | CompareRequest | AnalyzeFailureRequest, field: str) -> Overlay | None:
+def _check_drawing(request: Drawn, field: str) -> Overlay | None:
     """The drawing that a request asks for; None for none."""
     if field not in request.DESCRIPTOR.fields_by_name or not request.HasField(field):
         return None

@@ -35,21 +35,25 @@ class Runner:
         self,
         task: Task,
         model: Model,
-        image: Image,
+        picture: Picture,
         call: Call,
         *,
         targets: tuple[Target, ...] = (),
+        words: tuple[int, ...] = (),
         on_progress: Progress = unwatched,
-    ) -> tuple[Picture, Result]:
-        """One picture. Raises what is wrong with it, CallCancelled, DeadlinePassed, and what the engine raises."""
-        call.check()
-        with span("decode"):
-            picture = self._reader.read(image, model.preprocessing)
+    ) -> Result:
+        """One picture. Raises CallCancelled, DeadlinePassed, and what the engine raises."""
         call.check()
         work = Work(
-            model, task, picture.image, targets, call.deadline, lambda: call.gone, on_progress=on_progress
+            model, task, picture.image, targets, words, call.deadline, lambda: call.gone, on_progress=on_progress
         )  # fmt: skip
-        return picture, call.wait(self._executor.submit(work))
+        return call.wait(self._executor.submit(work))
+
+    def read(self, image: Image, model: Model, call: Call) -> Picture:
+        """A picture for a model. Raises what is wrong with it, CallCancelled, DeadlinePassed."""
+        call.check()
+        with span("decode"):
+            return self._reader.read(image, model.preprocessing)
 
     def run_each(self, task: Task, model: Model, images: Sequence[Image], call: Call, *, field: str) -> list[Result]:
         """Several pictures, in as few batches as the executor makes of them. field: that holds them."""

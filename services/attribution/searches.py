@@ -147,7 +147,8 @@ class Searches:
                 return pixel_vector(shrink(read_original(request.image, max_pixels=self._max_pixels))), ()
             case "image":
                 task = Task(features=sought.record.embedding_layer)
-                _, result = self._runner.run(task, model, request.image, call)
+                picture = self._runner.read(request.image, model, call)
+                result = self._runner.run(task, model, picture, call)
                 assert result.features is not None
                 if not np.isfinite(result.features).all():
                     message = "the network has no finite features of this picture"

@@ -42,6 +42,8 @@ class Task:
     precision: Precision = "float32"
     layers: tuple[str, ...] = ()
     """Whose activations are wanted."""
+    beams: int = 0
+    """Of the search for a caption that is wanted; 0: none is."""
     features: str | None = None
     """The layer whose feature vector is wanted; empty: what the classifier is given; None: no feature vector."""
 
@@ -52,6 +54,8 @@ class Task:
             return "embed"
         if self.layers:
             return "activations"
+        if self.beams:
+            return "caption"
         return "classify" if not self.asks else "compare" if len(self.asks) > 1 else self.asks[0].method_name
 
     @property
@@ -85,6 +89,8 @@ class Result:
     """Of each layer wanted, [channels, height, width], or its own shape where it has no grid."""
     features: NDArray[np.float32] | None = None
     """[length]."""
+    caption: tuple[int, ...] = ()
+    """Tokens, the end behind; `scores` are then the log-probabilities of its words, and of its end."""
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -103,6 +109,8 @@ class Work:
     """uint8 [3, H, W], cropped; or float32 [3, H, W], preprocessed."""
     targets: tuple[Target, ...] = ()
     """One for each ask."""
+    words: tuple[int, ...] = ()
+    """Tokens that the model reads too; none of a model that reads none."""
     deadline: float | None = None
     """When nobody waits any more, time.monotonic(); None: never."""
     gone: Callable[[], bool] = bool
@@ -121,7 +129,8 @@ class Work:
         what keeps much of a pass, so that the memory carries it."""
         if not self.task.quick or len(self.task.asks) > 1 or self.task.layers:
             return id(self)
-        return id(self.model), self.task, self.image.dtype, tuple(map(Targets.kind, self.targets))
+        kinds = tuple(map(Targets.kind, self.targets))
+        return id(self.model), self.task, self.image.dtype, bool(self.words), kinds
 
     @property
     def late(self) -> bool:

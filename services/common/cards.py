@@ -12,6 +12,11 @@ if TYPE_CHECKING:  # a server that holds no model has no torch
     from convscope.engine.models.model import Model
 
 CARDS = "convscope:cards"
+TASKS = {
+    "classify": model_service_pb2.MODEL_TASK_CLASSIFY,
+    "caption": model_service_pb2.MODEL_TASK_CAPTION,
+    "vqa": model_service_pb2.MODEL_TASK_VQA,
+}
 
 
 def to_card(model: "Model", *, whole: bool) -> ModelCard:
@@ -25,6 +30,7 @@ def to_card(model: "Model", *, whole: bool) -> ModelCard:
         suggested_layer=model.layers.suggested or "",
         parameter_count=model.parameter_count,
         device=str(model.device),
+        task=TASKS[model.task],
     )
 
 

@@ -3,7 +3,7 @@
 from convscope.engine.errors import InvalidInput
 from convscope.engine.synthesis.parameters import AdversarialParameters
 from convscope.services.common.jobs.kinds import CREATE_ADVERSARIAL
-from convscope.services.jobs.classes import check_class
+from convscope.services.jobs.classes import check_class, check_classifies
 from convscope.services.jobs.files import IMAGE, picture_file
 from convscope.services.jobs.orders import Order, check_steps, given, make_order
 from convscope.services.jobs.settings import JobsSettings
@@ -13,6 +13,7 @@ from convscope.v1.synthesis_service_pb2 import CreateAdversarialRequest
 
 def check_create_adversarial(request: CreateAdversarialRequest, card: ModelCard | None, limits: JobsSettings) -> Order:
     """As check_visualize_class()."""
+    check_classifies(request.model, card)
     pictured, targeted = request.HasField("image"), request.HasField("target")
     values = {"attack": "pgd" if pictured else "ascent", **given(request, AdversarialParameters.model_fields)}
     parameters = AdversarialParameters.parse(values)

@@ -7,7 +7,7 @@ from convscope.engine.synthesis.parameters import SynthesisParameters
 from convscope.engine.synthesis.recipes import DEFAULT_RECIPE, RECIPES
 from convscope.services.common.jobs.kinds import VISUALIZE_CHANNEL, VISUALIZE_CLASS
 from convscope.services.common.originals import read_original
-from convscope.services.jobs.classes import check_class
+from convscope.services.jobs.classes import check_class, check_classifies
 from convscope.services.jobs.files import IMAGE, to_png
 from convscope.services.jobs.layers import check_unit
 from convscope.services.jobs.orders import Order, check_count, make_order
@@ -21,6 +21,7 @@ from convscope.v1.synthesis_service_pb2 import VisualizeChannelRequest, Visualiz
 def check_visualize_class(request: VisualizeClassRequest, card: ModelCard | None, limits: JobsSettings) -> Order:
     """Raises InvalidInput and its kin, each naming the field. card: None where nobody has loaded the model yet; the
     worker then checks what only the model knows."""
+    check_classifies(request.model, card)
     check_count(len(request.targets), "classes", limits, field="targets")
     targets = [check_class(one, card, field=f"targets[{place}]") for place, one in enumerate(request.targets)]
     return _order(VISUALIZE_CLASS, request, {"targets": targets}, count=len(targets), card=card, limits=limits)

@@ -32,6 +32,8 @@ COMMANDS = (
     "compare",
     "analyze-failure",
     "classify",
+    "caption",
+    "answer",
     "filters",
     "activations",
     "embed",

@@ -60,7 +60,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[ClientError], str, str, str, str]]
     "class index no whole number": ({"target": 281.0}, InvalidArgument, "OUT_OF_RANGE", "target", "", "whole number"),
     "label that is no text": ({"target": "caf\udce9"}, InvalidArgument, "UNKNOWN_CLASS", "target", "", "caf"),
     "label that is a list": (
-        {"target": ["tabby"]}, InvalidArgument, "OUT_OF_RANGE", "target", "", "Classes or a Unit, not ['tabby']"),
+        {"target": ["tabby"]}, InvalidArgument, "OUT_OF_RANGE", "target", "", "a Word or an Answer, not ['tabby']"),
     "label that is bytes": ({"target": b"tabby"}, InvalidArgument, "OUT_OF_RANGE", "target", "", "not b'tabby'"),
     "model that is a number": ({"model": 4}, InvalidArgument, "UNKNOWN_MODEL", "model", "", "must be text, not 4"),
     "model that is no text": ({"model": "caf\udce9"}, InvalidArgument, "UNKNOWN_MODEL", "model", "", "caf"),

@@ -10,6 +10,7 @@ PUBLIC = [
     "Activation",
     "Activations",
     "Adversarial",
+    "Answer",
     "Artifact",
     "AsyncClient",
     "AsyncCollection",
@@ -18,6 +19,7 @@ PUBLIC = [
     "Attribution",
     "BrokenFile",
     "Cancelled",
+    "Caption",
     "Classes",
     "Classification",
     "Client",
@@ -56,6 +58,8 @@ PUBLIC = [
     "Replica",
     "ResourceExhausted",
     "Segmentation",
+    "Sentence",
+    "SentenceAttribution",
     "ServerFault",
     "StateChange",
     "Synthesis",
@@ -64,6 +68,7 @@ PUBLIC = [
     "Unit",
     "Uploaded",
     "Variant",
+    "Word",
     "correlated",
 ]
 
@@ -81,7 +86,7 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cls", "count"), [(client.Client, 28), (client.Job, 8), (client.Collection, 11), (client.CollectionJob, 8)]
+    ("cls", "count"), [(client.Client, 31), (client.Job, 8), (client.Collection, 11), (client.CollectionJob, 8)]
 )
 def test_every_method_says_what_it_is_for(cls: type, count: int) -> None:
     methods = [name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")]

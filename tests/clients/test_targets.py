@@ -77,7 +77,7 @@ SENT: dict[str, tuple[Any, Target | None]] = {
 
 # A target that cannot be sent: the field that the error names, and words of its message.
 UNSENT: dict[str, tuple[Any, str, str]] = {
-    "bool": (True, "target", "a whole number, a label, Classes or a Unit, not True"),
+    "bool": (True, "target", "a whole number, a label, Classes, a Unit, a Caption, a Word or an Answer, not True"),
     "NumPy bool": (np.True_, "target", "not np.True_"),
     "float": (281.0, "target", "not 281.0"),
     "NumPy float": (np.float32(281), "target", "whole number"),
@@ -85,7 +85,7 @@ UNSENT: dict[str, tuple[Any, str, str]] = {
     "array of two": (np.array([1, 2]), "target", "Classes"),
     "tensor of two": (torch.tensor([1, 2]), "target", "Classes"),
     "bytes": (b"tabby", "target", "not b'tabby'"),
-    "class of Python": (Classes, "target", "Classes or a Unit"),
+    "class of Python": (Classes, "target", "a Word or an Answer"),
     "huge": (2**31, "target", "2147483648 is out of range"),
     "hugely negative": (-(2**31) - 1, "target", "out of range"),
     "label that is no text": ("caf\udce9", "target", "no text"),

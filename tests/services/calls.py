@@ -33,6 +33,9 @@ class Stubs:
         self.compare = attribution.Compare
         self.analyze_failure = attribution.AnalyzeFailure
         self.classify = attribution.Classify
+        self.caption = attribution.Caption
+        self.answer = attribution.Answer
+        self.attribute_caption = attribution.AttributeCaption
         inspection = InspectionServiceStub(channel)
         self.get_filters = inspection.GetFilters
         self.get_activations = inspection.GetActivations

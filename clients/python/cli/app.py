@@ -12,7 +12,9 @@ from convscope.client.cli import (
     activations,
     adversarial,
     analyze_failure,
+    answer,
     attribute,
+    caption,
     classify,
     collection,
     compare,
@@ -45,6 +47,8 @@ app.command("attribute")(attribute.attribute)
 app.command("compare")(compare.compare)
 app.command("analyze-failure")(analyze_failure.analyze_failure)
 app.command("classify")(classify.classify)
+app.command("caption")(caption.caption)
+app.command("answer")(answer.answer)
 app.command("filters")(filters.filters)
 app.command("activations")(activations.activations)
 app.command("embed")(embed.embed)

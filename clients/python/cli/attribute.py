@@ -11,13 +11,18 @@ from rich.progress import Progress
 from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Timeout, connect, long_timeout
 from convscope.client.cli.drawing import DEFAULT_COLORMAP, DEFAULT_OPACITY, Colormap, Opacity, Photo
 from convscope.client.cli.question import (
+    AnswerName,
+    CaptionText,
     Minus,
     Output,
     ParameterTexts,
     Precision,
+    Question,
     Targets,
     UnitName,
+    WordName,
     to_parameters,
+    to_sentence_target,
     to_target,
 )
 from convscope.client.methods import METHODS
@@ -31,6 +36,10 @@ def attribute(
     minus: Minus = None,
     output_of_class: Output = None,
     unit: UnitName = None,
+    question: Question = None,
+    answer: AnswerName = None,
+    caption: CaptionText = None,
+    word: WordName = None,
     model: ModelName = DEFAULT_MODEL,
     layer: Annotated[str | None, typer.Option("--layer", help="Layer to look at; see `convscope layers`.")] = None,
     parameter: ParameterTexts = None,
@@ -49,12 +58,13 @@ def attribute(
         parameters["layer"] = layer
     destination = output or photo.parent / f"{photo.stem}.{method}.png"
     check_destination(destination)
-    asked = to_target(target, minus, output_of_class, unit)
+    others = (target, minus, output_of_class, unit)
+    asked = to_sentence_target(question, answer, caption, word, others) or to_target(*others)
     # Only long methods tell their progress.
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with connect(server, timeout) as client, bar:
         line = bar.add_task(method, total=None, visible=False)
-        answer = client.attribute(
+        explained = client.attribute(
             photo,
             model=model,
             method=method,
@@ -65,10 +75,10 @@ def attribute(
             **parameters,
         )
     if destination.suffix == ".npy":
-        answer.save(destination)
+        explained.save(destination)
     else:
-        answer.overlay(opacity=opacity, colormap=colormap).save(destination)
-    at = f" at {answer.layer}" if answer.layer else ""
-    print(f"{answer}: {method}{at} -> {destination}")
-    if answer.segmentation is not None and answer.segmentation.note:
-        print(answer.segmentation.note)
+        explained.overlay(opacity=opacity, colormap=colormap).save(destination)
+    at = f" at {explained.layer}" if explained.layer else ""
+    print(f"{explained}: {method}{at} -> {destination}")
+    if explained.segmentation is not None and explained.segmentation.note:
+        print(explained.segmentation.note)

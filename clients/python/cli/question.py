@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from convscope.client.methods import PARAMETER_FIELDS
-from convscope.client.targets import OUTPUTS, Classes, ClassName, Target, Unit
+from convscope.client.targets import OUTPUTS, Answer, Caption, Classes, ClassName, Target, Unit, Word
 
 Targets = Annotated[
     list[str] | None,
@@ -22,6 +22,12 @@ Output = Annotated[
 UnitName = Annotated[
     str | None, typer.Option("--unit", help="Explain a channel instead: LAYER:CHANNEL, or LAYER:CHANNEL:ROW,COLUMN.")
 ]
+Question = Annotated[
+    str | None, typer.Option("--question", help="Explain an answer to it, of a model that answers questions.")
+]
+AnswerName = Annotated[str | None, typer.Option("--answer", help="To the --question; default: the model's own.")]
+CaptionText = Annotated[str | None, typer.Option("--caption", help="Explain it; default: the model's own caption.")]
+WordName = Annotated[str | None, typer.Option("--word", help="Explain a word of the caption, itself or its place.")]
 ParameterTexts = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", help="Of the method: name=value; as often as needed.")
 ]
@@ -53,6 +59,23 @@ def to_target(
     if not minus and output is None and len(plus) <= 1:
         return plus[0] if plus else None
     return Classes(plus or None, [to_class_name(text) for text in minus or []], output)
+
+
+def to_sentence_target(
+    question: str | None, answer: str | None, caption: str | None, word: str | None, others: Sequence[Any]
+) -> Target:
+    """What the options about words explain; None where there are none. others: options that go without them. Raises
+    BadParameter."""
+    if answer is not None and question is None:
+        raise typer.BadParameter("an answer goes with a --question", param_hint="--answer")
+    given = [name for name, text in (("question", question), ("caption", caption), ("word", word)) if text is not None]
+    if given and (any(others) or (question is not None and len(given) > 1)):
+        raise typer.BadParameter("one thing is explained at a time", param_hint=f"--{given[0]}")
+    if question is not None:
+        return Answer(question, answer)
+    if word is not None:
+        return Word(int(word) if word.isdecimal() else word, caption)
+    return Caption(caption) if caption is not None else None
 
 
 def to_parameters(method: str, texts: Sequence[str] | None) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from convscope.engine.models.preprocessing import Preprocessing
+from convscope.engine.words.task import Task
+from convscope.engine.words.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from convscope.engine.models.entry import Entry
@@ -20,6 +22,9 @@ class Built:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     labels: Sequence[str] = ()
     """Empty where the source knows none."""
+    task: Task = "classify"
+    tokenizer: Tokenizer | None = None
+    """Of a network that reads or writes words."""
 
 
 @dataclass(frozen=True)

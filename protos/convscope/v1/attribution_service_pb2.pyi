@@ -72,7 +72,7 @@ class AttributeRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., target: _Optional[_Union[_target_pb2.Target, _Mapping]] = ..., method: _Optional[_Union[_method_pb2.Method, _Mapping]] = ..., data_type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., top_k: _Optional[int] = ..., heatmap: bool = ..., overlay: _Optional[_Union[Overlay, _Mapping]] = ..., precision: _Optional[_Union[Precision, str]] = ...) -> None: ...
 
 class AttributeResponse(_message.Message):
-    __slots__ = ("attribution", "heatmap", "target", "predictions", "region", "layer", "input_height", "input_width", "overlay", "cached", "precision", "target_name", "explained", "convergence_error", "reduction", "segmentation")
+    __slots__ = ("attribution", "heatmap", "target", "predictions", "region", "layer", "input_height", "input_width", "overlay", "cached", "precision", "target_name", "explained", "convergence_error", "reduction", "segmentation", "sentence")
     ATTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     HEATMAP_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class AttributeResponse(_message.Message):
     CONVERGENCE_ERROR_FIELD_NUMBER: _ClassVar[int]
     REDUCTION_FIELD_NUMBER: _ClassVar[int]
     SEGMENTATION_FIELD_NUMBER: _ClassVar[int]
+    SENTENCE_FIELD_NUMBER: _ClassVar[int]
     attribution: _tensor_pb2.Tensor
     heatmap: _tensor_pb2.Tensor
     target: _prediction_pb2.Prediction
@@ -105,7 +106,8 @@ class AttributeResponse(_message.Message):
     convergence_error: float
     reduction: Reduction
     segmentation: _segmentation_pb2.Segmentation
-    def __init__(self, attribution: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., heatmap: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., target: _Optional[_Union[_prediction_pb2.Prediction, _Mapping]] = ..., predictions: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ..., layer: _Optional[str] = ..., input_height: _Optional[int] = ..., input_width: _Optional[int] = ..., overlay: _Optional[bytes] = ..., cached: bool = ..., precision: _Optional[_Union[Precision, str]] = ..., target_name: _Optional[str] = ..., explained: _Optional[float] = ..., convergence_error: _Optional[float] = ..., reduction: _Optional[_Union[Reduction, str]] = ..., segmentation: _Optional[_Union[_segmentation_pb2.Segmentation, _Mapping]] = ...) -> None: ...
+    sentence: str
+    def __init__(self, attribution: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., heatmap: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., target: _Optional[_Union[_prediction_pb2.Prediction, _Mapping]] = ..., predictions: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ..., layer: _Optional[str] = ..., input_height: _Optional[int] = ..., input_width: _Optional[int] = ..., overlay: _Optional[bytes] = ..., cached: bool = ..., precision: _Optional[_Union[Precision, str]] = ..., target_name: _Optional[str] = ..., explained: _Optional[float] = ..., convergence_error: _Optional[float] = ..., reduction: _Optional[_Union[Reduction, str]] = ..., segmentation: _Optional[_Union[_segmentation_pb2.Segmentation, _Mapping]] = ..., sentence: _Optional[str] = ...) -> None: ...
 
 class AttributeStreamRequest(_message.Message):
     __slots__ = ("id", "request", "progress")
@@ -226,3 +228,77 @@ class ClassifyResponse(_message.Message):
     predictions: _containers.RepeatedCompositeFieldContainer[_prediction_pb2.Prediction]
     region: _image_pb2.Region
     def __init__(self, predictions: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ...) -> None: ...
+
+class CaptionRequest(_message.Message):
+    __slots__ = ("model", "image", "beams")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    BEAMS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    image: _image_pb2.Image
+    beams: int
+    def __init__(self, model: _Optional[str] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., beams: _Optional[int] = ...) -> None: ...
+
+class CaptionResponse(_message.Message):
+    __slots__ = ("text", "words", "log_probability", "region")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    LOG_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    words: _containers.RepeatedCompositeFieldContainer[_prediction_pb2.Prediction]
+    log_probability: float
+    region: _image_pb2.Region
+    def __init__(self, text: _Optional[str] = ..., words: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., log_probability: _Optional[float] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ...) -> None: ...
+
+class AnswerRequest(_message.Message):
+    __slots__ = ("model", "image", "question", "top_k")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    image: _image_pb2.Image
+    question: str
+    top_k: int
+    def __init__(self, model: _Optional[str] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., question: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
+
+class AnswerResponse(_message.Message):
+    __slots__ = ("predictions", "region")
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    predictions: _containers.RepeatedCompositeFieldContainer[_prediction_pb2.Prediction]
+    region: _image_pb2.Region
+    def __init__(self, predictions: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., region: _Optional[_Union[_image_pb2.Region, _Mapping]] = ...) -> None: ...
+
+class AttributeCaptionRequest(_message.Message):
+    __slots__ = ("model", "image", "text", "beams", "method", "data_type", "heatmap", "overlay", "contact_sheet")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    BEAMS_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    DATA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    HEATMAP_FIELD_NUMBER: _ClassVar[int]
+    OVERLAY_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_SHEET_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    image: _image_pb2.Image
+    text: str
+    beams: int
+    method: _method_pb2.Method
+    data_type: _tensor_pb2.DataType
+    heatmap: bool
+    overlay: Overlay
+    contact_sheet: Overlay
+    def __init__(self, model: _Optional[str] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., text: _Optional[str] = ..., beams: _Optional[int] = ..., method: _Optional[_Union[_method_pb2.Method, _Mapping]] = ..., data_type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., heatmap: bool = ..., overlay: _Optional[_Union[Overlay, _Mapping]] = ..., contact_sheet: _Optional[_Union[Overlay, _Mapping]] = ...) -> None: ...
+
+class AttributeCaptionResponse(_message.Message):
+    __slots__ = ("text", "attributions", "contact_sheet")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    CONTACT_SHEET_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    attributions: _containers.RepeatedCompositeFieldContainer[AttributeResponse]
+    contact_sheet: bytes
+    def __init__(self, text: _Optional[str] = ..., attributions: _Optional[_Iterable[_Union[AttributeResponse, _Mapping]]] = ..., contact_sheet: _Optional[bytes] = ...) -> None: ...

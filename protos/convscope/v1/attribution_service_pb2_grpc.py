@@ -60,6 +60,21 @@ class AttributionServiceStub(object):
                 request_serializer=convscope_dot_v1_dot_attribution__service__pb2.ClassifyRequest.SerializeToString,
                 response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.ClassifyResponse.FromString,
                 _registered_method=True)
+        self.Caption = channel.unary_unary(
+                '/convscope.v1.AttributionService/Caption',
+                request_serializer=convscope_dot_v1_dot_attribution__service__pb2.CaptionRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.CaptionResponse.FromString,
+                _registered_method=True)
+        self.Answer = channel.unary_unary(
+                '/convscope.v1.AttributionService/Answer',
+                request_serializer=convscope_dot_v1_dot_attribution__service__pb2.AnswerRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AnswerResponse.FromString,
+                _registered_method=True)
+        self.AttributeCaption = channel.unary_unary(
+                '/convscope.v1.AttributionService/AttributeCaption',
+                request_serializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeCaptionRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeCaptionResponse.FromString,
+                _registered_method=True)
 
 
 class AttributionServiceServicer(object):
@@ -105,6 +120,27 @@ class AttributionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Caption(self, request, context):
+        """Says in a sentence what one picture shows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Answer(self, request, context):
+        """Answers a question about one picture.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttributeCaption(self, request, context):
+        """Explains each word of a caption of one picture, in one go.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AttributionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +168,21 @@ def add_AttributionServiceServicer_to_server(servicer, server):
                     servicer.Classify,
                     request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.ClassifyRequest.FromString,
                     response_serializer=convscope_dot_v1_dot_attribution__service__pb2.ClassifyResponse.SerializeToString,
+            ),
+            'Caption': grpc.unary_unary_rpc_method_handler(
+                    servicer.Caption,
+                    request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.CaptionRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_attribution__service__pb2.CaptionResponse.SerializeToString,
+            ),
+            'Answer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Answer,
+                    request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AnswerRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_attribution__service__pb2.AnswerResponse.SerializeToString,
+            ),
+            'AttributeCaption': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttributeCaption,
+                    request_deserializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeCaptionRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_attribution__service__pb2.AttributeCaptionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +321,87 @@ class AttributionService(object):
             '/convscope.v1.AttributionService/Classify',
             convscope_dot_v1_dot_attribution__service__pb2.ClassifyRequest.SerializeToString,
             convscope_dot_v1_dot_attribution__service__pb2.ClassifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Caption(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.AttributionService/Caption',
+            convscope_dot_v1_dot_attribution__service__pb2.CaptionRequest.SerializeToString,
+            convscope_dot_v1_dot_attribution__service__pb2.CaptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Answer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.AttributionService/Answer',
+            convscope_dot_v1_dot_attribution__service__pb2.AnswerRequest.SerializeToString,
+            convscope_dot_v1_dot_attribution__service__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttributeCaption(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.AttributionService/AttributeCaption',
+            convscope_dot_v1_dot_attribution__service__pb2.AttributeCaptionRequest.SerializeToString,
+            convscope_dot_v1_dot_attribution__service__pb2.AttributeCaptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

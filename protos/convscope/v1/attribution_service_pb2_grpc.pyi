@@ -57,6 +57,24 @@ class AttributionServiceStub:
     ]
     """Names the classes of one picture."""
 
+    Caption: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.CaptionRequest,
+        convscope.v1.attribution_service_pb2.CaptionResponse,
+    ]
+    """Says in a sentence what one picture shows."""
+
+    Answer: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.AnswerRequest,
+        convscope.v1.attribution_service_pb2.AnswerResponse,
+    ]
+    """Answers a question about one picture."""
+
+    AttributeCaption: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.AttributeCaptionRequest,
+        convscope.v1.attribution_service_pb2.AttributeCaptionResponse,
+    ]
+    """Explains each word of a caption of one picture, in one go."""
+
 class AttributionServiceAsyncStub:
     """Explains and classifies single pictures."""
 
@@ -95,6 +113,24 @@ class AttributionServiceAsyncStub:
         convscope.v1.attribution_service_pb2.ClassifyResponse,
     ]
     """Names the classes of one picture."""
+
+    Caption: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.CaptionRequest,
+        convscope.v1.attribution_service_pb2.CaptionResponse,
+    ]
+    """Says in a sentence what one picture shows."""
+
+    Answer: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.AnswerRequest,
+        convscope.v1.attribution_service_pb2.AnswerResponse,
+    ]
+    """Answers a question about one picture."""
+
+    AttributeCaption: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.attribution_service_pb2.AttributeCaptionRequest,
+        convscope.v1.attribution_service_pb2.AttributeCaptionResponse,
+    ]
+    """Explains each word of a caption of one picture, in one go."""
 
 class AttributionServiceServicer(metaclass=abc.ABCMeta):
     """Explains and classifies single pictures."""
@@ -144,5 +180,29 @@ class AttributionServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[convscope.v1.attribution_service_pb2.ClassifyResponse, collections.abc.Awaitable[convscope.v1.attribution_service_pb2.ClassifyResponse]]:
         """Names the classes of one picture."""
+
+    @abc.abstractmethod
+    def Caption(
+        self,
+        request: convscope.v1.attribution_service_pb2.CaptionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.attribution_service_pb2.CaptionResponse, collections.abc.Awaitable[convscope.v1.attribution_service_pb2.CaptionResponse]]:
+        """Says in a sentence what one picture shows."""
+
+    @abc.abstractmethod
+    def Answer(
+        self,
+        request: convscope.v1.attribution_service_pb2.AnswerRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.attribution_service_pb2.AnswerResponse, collections.abc.Awaitable[convscope.v1.attribution_service_pb2.AnswerResponse]]:
+        """Answers a question about one picture."""
+
+    @abc.abstractmethod
+    def AttributeCaption(
+        self,
+        request: convscope.v1.attribution_service_pb2.AttributeCaptionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.attribution_service_pb2.AttributeCaptionResponse, collections.abc.Awaitable[convscope.v1.attribution_service_pb2.AttributeCaptionResponse]]:
+        """Explains each word of a caption of one picture, in one go."""
 
 def add_AttributionServiceServicer_to_server(servicer: AttributionServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

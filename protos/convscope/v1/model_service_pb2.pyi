@@ -13,11 +13,22 @@ class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODEL_STATE_LOADING: _ClassVar[ModelState]
     MODEL_STATE_LOADED: _ClassVar[ModelState]
     MODEL_STATE_FAILED: _ClassVar[ModelState]
+
+class ModelTask(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_TASK_UNSPECIFIED: _ClassVar[ModelTask]
+    MODEL_TASK_CLASSIFY: _ClassVar[ModelTask]
+    MODEL_TASK_CAPTION: _ClassVar[ModelTask]
+    MODEL_TASK_VQA: _ClassVar[ModelTask]
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_UNLOADED: ModelState
 MODEL_STATE_LOADING: ModelState
 MODEL_STATE_LOADED: ModelState
 MODEL_STATE_FAILED: ModelState
+MODEL_TASK_UNSPECIFIED: ModelTask
+MODEL_TASK_CLASSIFY: ModelTask
+MODEL_TASK_CAPTION: ModelTask
+MODEL_TASK_VQA: ModelTask
 
 class Model(_message.Message):
     __slots__ = ("name", "description", "state", "replicas", "card")
@@ -44,7 +55,7 @@ class ModelReplica(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ModelCard(_message.Message):
-    __slots__ = ("weights_digest", "preprocessing", "class_count", "labels", "layers", "suggested_layer", "parameter_count", "device")
+    __slots__ = ("weights_digest", "preprocessing", "class_count", "labels", "layers", "suggested_layer", "parameter_count", "device", "task")
     WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PREPROCESSING_FIELD_NUMBER: _ClassVar[int]
     CLASS_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +64,7 @@ class ModelCard(_message.Message):
     SUGGESTED_LAYER_FIELD_NUMBER: _ClassVar[int]
     PARAMETER_COUNT_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
     weights_digest: str
     preprocessing: Preprocessing
     class_count: int
@@ -61,7 +73,8 @@ class ModelCard(_message.Message):
     suggested_layer: str
     parameter_count: int
     device: str
-    def __init__(self, weights_digest: _Optional[str] = ..., preprocessing: _Optional[_Union[Preprocessing, _Mapping]] = ..., class_count: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., suggested_layer: _Optional[str] = ..., parameter_count: _Optional[int] = ..., device: _Optional[str] = ...) -> None: ...
+    task: ModelTask
+    def __init__(self, weights_digest: _Optional[str] = ..., preprocessing: _Optional[_Union[Preprocessing, _Mapping]] = ..., class_count: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., suggested_layer: _Optional[str] = ..., parameter_count: _Optional[int] = ..., device: _Optional[str] = ..., task: _Optional[_Union[ModelTask, str]] = ...) -> None: ...
 
 class Layer(_message.Message):
     __slots__ = ("name", "type", "output_shape", "calls")

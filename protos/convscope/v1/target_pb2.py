@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63onvscope/v1/target.proto\x12\x0c\x63onvscope.v1\"\xa2\x02\n\x06Target\x12\x15\n\x0b\x63lass_index\x18\x01 \x01(\x05H\x00\x12\x15\n\x0b\x63lass_label\x18\x02 \x01(\tH\x00\x12)\n\x07\x63lasses\x18\x03 \x01(\x0b\x32\x16.convscope.v1.ClassSumH\x00\x12\"\n\x04unit\x18\x04 \x01(\x0b\x32\x12.convscope.v1.UnitH\x00\x12+\n\x06output\x18\x05 \x01(\x0e\x32\x1b.convscope.v1.Target.Output\"f\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTPUT_SCORE\x10\x01\x12\x16\n\x12OUTPUT_PROBABILITY\x10\x02\x12\x1a\n\x16OUTPUT_LOG_PROBABILITY\x10\x03\x42\x06\n\x04kind\":\n\x0e\x43lassReference\x12\x0f\n\x05index\x18\x01 \x01(\x05H\x00\x12\x0f\n\x05label\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"c\n\x08\x43lassSum\x12*\n\x04plus\x18\x01 \x03(\x0b\x32\x1c.convscope.v1.ClassReference\x12+\n\x05minus\x18\x02 \x03(\x0b\x32\x1c.convscope.v1.ClassReference\"`\n\x04Unit\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\x05\x12\x10\n\x03row\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06\x63olumn\x18\x04 \x01(\x05H\x01\x88\x01\x01\x42\x06\n\x04_rowB\t\n\x07_columnb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63onvscope/v1/target.proto\x12\x0c\x63onvscope.v1\"\x80\x03\n\x06Target\x12\x15\n\x0b\x63lass_index\x18\x01 \x01(\x05H\x00\x12\x15\n\x0b\x63lass_label\x18\x02 \x01(\tH\x00\x12)\n\x07\x63lasses\x18\x03 \x01(\x0b\x32\x16.convscope.v1.ClassSumH\x00\x12\"\n\x04unit\x18\x04 \x01(\x0b\x32\x12.convscope.v1.UnitH\x00\x12.\n\x07\x63\x61ption\x18\x06 \x01(\x0b\x32\x1b.convscope.v1.CaptionTargetH\x00\x12,\n\x06\x61nswer\x18\x07 \x01(\x0b\x32\x1a.convscope.v1.AnswerTargetH\x00\x12+\n\x06output\x18\x05 \x01(\x0e\x32\x1b.convscope.v1.Target.Output\"f\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTPUT_SCORE\x10\x01\x12\x16\n\x12OUTPUT_PROBABILITY\x10\x02\x12\x1a\n\x16OUTPUT_LOG_PROBABILITY\x10\x03\x42\x06\n\x04kind\":\n\x0e\x43lassReference\x12\x0f\n\x05index\x18\x01 \x01(\x05H\x00\x12\x0f\n\x05label\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"c\n\x08\x43lassSum\x12*\n\x04plus\x18\x01 \x03(\x0b\x32\x1c.convscope.v1.ClassReference\x12+\n\x05minus\x18\x02 \x03(\x0b\x32\x1c.convscope.v1.ClassReference\"`\n\x04Unit\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\x05\x12\x10\n\x03row\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06\x63olumn\x18\x04 \x01(\x05H\x01\x88\x01\x01\x42\x06\n\x04_rowB\t\n\x07_column\"X\n\rCaptionTarget\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05\x62\x65\x61ms\x18\x02 \x01(\x05\x12\x12\n\x08position\x18\x03 \x01(\x05H\x00\x12\x0e\n\x04word\x18\x04 \x01(\tH\x00\x42\x06\n\x04part\"0\n\x0c\x41nswerTarget\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,13 +32,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'convscope.v1.target_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TARGET']._serialized_start=44
-  _globals['_TARGET']._serialized_end=334
-  _globals['_TARGET_OUTPUT']._serialized_start=224
-  _globals['_TARGET_OUTPUT']._serialized_end=326
-  _globals['_CLASSREFERENCE']._serialized_start=336
-  _globals['_CLASSREFERENCE']._serialized_end=394
-  _globals['_CLASSSUM']._serialized_start=396
-  _globals['_CLASSSUM']._serialized_end=495
-  _globals['_UNIT']._serialized_start=497
-  _globals['_UNIT']._serialized_end=593
+  _globals['_TARGET']._serialized_end=428
+  _globals['_TARGET_OUTPUT']._serialized_start=318
+  _globals['_TARGET_OUTPUT']._serialized_end=420
+  _globals['_CLASSREFERENCE']._serialized_start=430
+  _globals['_CLASSREFERENCE']._serialized_end=488
+  _globals['_CLASSSUM']._serialized_start=490
+  _globals['_CLASSSUM']._serialized_end=589
+  _globals['_UNIT']._serialized_start=591
+  _globals['_UNIT']._serialized_end=687
+  _globals['_CAPTIONTARGET']._serialized_start=689
+  _globals['_CAPTIONTARGET']._serialized_end=777
+  _globals['_ANSWERTARGET']._serialized_start=779
+  _globals['_ANSWERTARGET']._serialized_end=827
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Target(_message.Message):
-    __slots__ = ("class_index", "class_label", "classes", "unit", "output")
+    __slots__ = ("class_index", "class_label", "classes", "unit", "caption", "answer", "output")
     class Output(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTPUT_UNSPECIFIED: _ClassVar[Target.Output]
@@ -22,13 +22,17 @@ class Target(_message.Message):
     CLASS_LABEL_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    CAPTION_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     class_index: int
     class_label: str
     classes: ClassSum
     unit: Unit
+    caption: CaptionTarget
+    answer: AnswerTarget
     output: Target.Output
-    def __init__(self, class_index: _Optional[int] = ..., class_label: _Optional[str] = ..., classes: _Optional[_Union[ClassSum, _Mapping]] = ..., unit: _Optional[_Union[Unit, _Mapping]] = ..., output: _Optional[_Union[Target.Output, str]] = ...) -> None: ...
+    def __init__(self, class_index: _Optional[int] = ..., class_label: _Optional[str] = ..., classes: _Optional[_Union[ClassSum, _Mapping]] = ..., unit: _Optional[_Union[Unit, _Mapping]] = ..., caption: _Optional[_Union[CaptionTarget, _Mapping]] = ..., answer: _Optional[_Union[AnswerTarget, _Mapping]] = ..., output: _Optional[_Union[Target.Output, str]] = ...) -> None: ...
 
 class ClassReference(_message.Message):
     __slots__ = ("index", "label")
@@ -57,3 +61,23 @@ class Unit(_message.Message):
     row: int
     column: int
     def __init__(self, layer: _Optional[str] = ..., channel: _Optional[int] = ..., row: _Optional[int] = ..., column: _Optional[int] = ...) -> None: ...
+
+class CaptionTarget(_message.Message):
+    __slots__ = ("text", "beams", "position", "word")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    BEAMS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    beams: int
+    position: int
+    word: str
+    def __init__(self, text: _Optional[str] = ..., beams: _Optional[int] = ..., position: _Optional[int] = ..., word: _Optional[str] = ...) -> None: ...
+
+class AnswerTarget(_message.Message):
+    __slots__ = ("question", "answer")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    question: str
+    answer: str
+    def __init__(self, question: _Optional[str] = ..., answer: _Optional[str] = ...) -> None: ...

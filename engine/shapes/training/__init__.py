@@ -1,0 +1,1 @@
+"""How the three small networks were trained: `python -m convscope.engine.shapes.training`."""

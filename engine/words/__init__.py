@@ -1,0 +1,1 @@
+"""What networks that read or write words have in common."""
