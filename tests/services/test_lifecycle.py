@@ -97,7 +97,8 @@ def test_reflection_lists_the_services(stubs: Stubs) -> None:
     assert {*SERVICES, "grpc.health.v1.Health"} <= set(reflected.get_services())
     found = reflected.FindFileContainingSymbol("convscope.v1.AttributionService")
     rpcs = [method.name for method in found.service[0].method]
-    assert rpcs == ["Attribute", "AttributeStream", "Compare", "AnalyzeFailure", "Classify"]
+    explaining = ["Attribute", "AttributeStream", "Compare", "AnalyzeFailure"]
+    assert rpcs == [*explaining, "Classify", "Caption", "Answer", "AttributeCaption"]
 
 
 def test_on_sigterm_health_turns_first_and_every_accepted_call_is_answered(tmp_path: Path) -> None:

@@ -227,6 +227,10 @@ def test_a_store_that_does_not_answer_in_time_is_away(mortal: LastingStore, jobs
     assert jobs.files() == [f"{name}/inputs/image.png"]
 
 
+# The caretaker has looked at least once, and a worker's time to come back is far from over.
+LOOKED = 0.8
+
+
 def test_a_lease_that_ran_out_while_the_store_was_away_is_its_workers_to_renew(
     mortal: LastingStore, jobs: Jobs
 ) -> None:
@@ -246,14 +250,14 @@ def test_a_lease_that_ran_out_while_the_store_was_away_is_its_workers_to_renew(
     lease = held()
     with mortal.silent():
         time.sleep(2.5)
-    time.sleep(1.5)  # the caretaker looks three times
+    time.sleep(LOOKED)
     assert jobs.records.renew(lease, 1.0) is Verdict.GO_ON
     wait_until(lambda: state() == "queued", "a worker that has not come back to be taken for lost", 10)
     lease = held()
     mortal.kill()
     time.sleep(2.5)
     mortal.start()
-    time.sleep(1.5)
+    time.sleep(LOOKED)
     assert jobs.records.renew(lease, 1.0) is Verdict.GO_ON
 
 
