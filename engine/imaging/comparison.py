@@ -1,11 +1,11 @@
 """Several explanations of one picture, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
+from convscope.engine.imaging.contact_sheet import CELL, Tile, contact_sheet
 
 COLUMNS = 4
 
@@ -36,7 +36,14 @@ def comparison_sheet(picture: Image.Image, title: str, panels: Sequence[Panel]) 
 
 
 def sentence_sheet(picture: Image.Image, sentence: str, words: Sequence[Tile]) -> Image.Image:
-    """The picture, under it `sentence`, then its words, each under its map; rows of up to four."""
+    """The picture, under it `sentence`, then its words, each under its map; rows of up to four. Small pictures are
+    shown several times as large."""
     tiles = [Tile(picture, sentence), *words]
+    tiles = [replace(tile, picture=_enlarged(tile.picture)) for tile in tiles]
     columns = min(COLUMNS, len(tiles))
     return contact_sheet([tiles[start : start + columns] for start in range(0, len(tiles), columns)])
+
+
+def _enlarged(picture: Image.Image) -> Image.Image:
+    times = max(1, min(CELL[0] // picture.width, CELL[1] // picture.height))
+    return picture.resize((times * picture.width, times * picture.height), Image.Resampling.NEAREST)

@@ -8,6 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 MARGIN = 12
 TITLE_HEIGHT = 34
 CAPTION_HEIGHT = 44
+CELL = (320, 214)
+"""Width and height that a picture may have, pixels."""
 INK = "#1d232b"
 FAINT = "#5a6572"
 PAPER = "#fbfbf9"
@@ -23,7 +25,7 @@ class Tile:
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Tile]], titles: Sequence[str] = (), *, cell: tuple[int, int] = (320, 214)
+    rows: Sequence[Sequence[Tile]], titles: Sequence[str] = (), *, cell: tuple[int, int] = CELL
 ) -> Image.Image:
     """Lay tiles out in rows; each picture keeps its shape within a cell of `cell` (width, height) pixels.
 

@@ -7,7 +7,7 @@ from convscope.engine.shapes.networks.eye import FEATURES, GRID, eye
 from convscope.engine.shapes.vocabulary import CAPTION_WORDS
 from convscope.engine.words.captioner import Captioner
 
-WORD, STATE, SIGHT = 128, 192, 64
+WORD, STATE, SIGHT = 128, 192, 96
 """Numbers for a word, of the LSTM's state, and for what is seen at a place."""
 
 
