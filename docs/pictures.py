@@ -1,5 +1,5 @@
-"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [page]: make the pictures
-of the documentation with a local cluster; all where none is named."""
+"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [words] [page]: make the
+pictures of the documentation with a local cluster; all where none is named."""
 
 import shutil
 import subprocess
@@ -18,6 +18,7 @@ from convscope.client.cli.demo_collection import make_collection
 from convscope.client.errors import FailedPrecondition
 from convscope.client.methods import METHODS
 from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
+from convscope.web.subject import sample
 
 IMAGES = Path(__file__).parent / "images"
 BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -79,6 +80,14 @@ def inspection(client: Client, addresses: Mapping[str, str]) -> None:
     _keep(collection.project().result().picture, "inspection/map", MAP_WIDTH)
 
 
+def words(client: Client, addresses: Mapping[str, str]) -> None:
+    scene = sample("scene")
+    assert scene is not None
+    client.load_model("shapes_captioner")
+    explained = client.attribute_caption(scene, model="shapes_captioner")
+    _keep(explained.contact_sheet(), "words/caption", SHEET_WIDTH)
+
+
 def page(client: Client, addresses: Mapping[str, str]) -> None:
     dream = client.deep_dream(_photograph("china"), model=MODEL)
     with sync_playwright() as playwright:
@@ -126,12 +135,13 @@ PICTURES: Mapping[str, Callable[[Client, Mapping[str, str]], None]] = {
     "inversion": inversion,
     "attacks": attacks,
     "inspection": inspection,
+    "words": words,
     "page": page,
 }
 
 
 def make(names: list[str]) -> None:
-    for folder in ("synthesis", "inspection", "web"):
+    for folder in ("synthesis", "inspection", "words", "web"):
         (IMAGES / folder).mkdir(exist_ok=True)
     with local_cluster(page=True) as cluster, Client.connect(cluster["server"], timeout=600) as client:
         for name in names or PICTURES:

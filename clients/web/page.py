@@ -13,6 +13,7 @@ from convscope.web.look_inside.look_inside_tab import LookInside
 from convscope.web.page_file import page_file
 from convscope.web.sentences import sentence
 from convscope.web.subject import subject
+from convscope.web.words.words_tab import Words
 
 LOOK_SECONDS = 3
 
@@ -31,6 +32,8 @@ def page(cluster: Cluster) -> gr.Blocks:
                     Explain(cluster, chosen)
                 with gr.Tab("Look inside", id="look-inside"):
                     LookInside(cluster, chosen)
+                with gr.Tab("Words", id="words"):
+                    Words(cluster, chosen)
                 with gr.Tab("Dream", id="dream"):
                     Dream(cluster, chosen)
 

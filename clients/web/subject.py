@@ -9,8 +9,14 @@ import gradio as gr
 
 from convscope.web.page_file import page_file
 
-SAMPLES = {"cat": "A cat", "coffee": "A cup of coffee", "astronaut": "An astronaut", "rocket": "A rocket"}
-"""The photographs to click: the stems of their files, and what they show."""
+SAMPLES = {
+    "cat": "A cat",
+    "coffee": "A cup of coffee",
+    "astronaut": "An astronaut",
+    "rocket": "A rocket",
+    "scene": "A made scene",
+}
+"""The pictures to click: the stems of their files, and what they show."""
 SAMPLES_URL = "/samples"
 FOLDER = Path(str(files("convscope.web"))) / "samples"
 

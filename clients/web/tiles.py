@@ -33,8 +33,8 @@ def tile_view(elem_id: str) -> gr.HTML:
     """Its value is what tiles() and its like give. `select` tells the `number` of a tile that was chosen."""
     return gr.HTML(
         "",
-        css_template=page_file("look_inside/tiles.css"),
-        js_on_load=page_file("look_inside/tiles.js"),
+        css_template=page_file("tiles.css"),
+        js_on_load=page_file("tiles.js"),
         apply_default_css=False,
         elem_id=elem_id,
     )

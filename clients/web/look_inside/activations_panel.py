@@ -11,8 +11,8 @@ from convscope.engine.imaging.tiles import levels, to_colors
 from convscope.web.cluster import Cluster
 from convscope.web.code_lines import code_lines
 from convscope.web.data_urls import npy_url, png_url
-from convscope.web.look_inside.tiles import Download, Tile, downloads, remark, tile_view, tiles
 from convscope.web.snippet import snippet
+from convscope.web.tiles import Download, Tile, downloads, remark, tile_view, tiles
 
 ORDERS = [("Largest maximum", "maximum"), ("Largest mean", "mean"), ("By number", "index")]
 LIMITS = [12, 24, 48]

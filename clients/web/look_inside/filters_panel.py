@@ -10,9 +10,9 @@ from convscope.client.errors import InvalidArgument
 from convscope.web.cluster import Cluster
 from convscope.web.code_lines import code_lines
 from convscope.web.data_urls import npy_url, png_url
-from convscope.web.look_inside.tiles import Download, downloads, drawing, remark, tile_view
 from convscope.web.sentences import sentence
 from convscope.web.snippet import snippet
+from convscope.web.tiles import Download, downloads, drawing, remark, tile_view
 
 Normalization = Literal["each", "common"]
 NORMALIZATIONS = [("Each filter by itself", "each"), ("All alike", "common")]

@@ -15,8 +15,8 @@ from convscope.web.code_lines import code_lines
 from convscope.web.data_urls import data_url, npy_url
 from convscope.web.look_inside.collection_panel import unindexed
 from convscope.web.look_inside.job_bar import JobBar
-from convscope.web.look_inside.tiles import Download, downloads, drawing, heading, tile_view
 from convscope.web.snippet import snippet
+from convscope.web.tiles import Download, downloads, drawing, heading, tile_view
 
 METHODS = [("t-SNE", "tsne"), ("PCA", "pca")]
 MOST_BYTES = 24 * 1024 * 1024

@@ -11,9 +11,9 @@ from convscope.web.cluster import Cluster
 from convscope.web.code_lines import code_lines
 from convscope.web.data_urls import data_url, png_url
 from convscope.web.look_inside.collection_panel import unindexed
-from convscope.web.look_inside.tiles import Download, Tile, downloads, heading, remark, tile_view, tiles
 from convscope.web.sentences import sentence
 from convscope.web.snippet import snippet
+from convscope.web.tiles import Download, Tile, downloads, heading, remark, tile_view, tiles
 
 SHARP = 48
 """Patches of fewer pixels on their longer sides are shown by their pixels."""

@@ -12,8 +12,8 @@ from convscope.web.cluster import Cluster
 from convscope.web.code_lines import code_lines
 from convscope.web.data_urls import data_url, png_url
 from convscope.web.look_inside.job_bar import JobBar
-from convscope.web.look_inside.tiles import Download, downloads, drawing, heading, remark, tile_view
 from convscope.web.snippet import snippet
+from convscope.web.tiles import Download, downloads, drawing, heading, remark, tile_view
 
 PREVIEW_SECONDS = 0.5
 
