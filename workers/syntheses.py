@@ -17,7 +17,6 @@ from convscope.engine.synthesis.deep_dream import deep_dream
 from convscope.engine.synthesis.feature_inversion import all_layers, feature_inversion
 from convscope.engine.synthesis.parameters import AdversarialParameters, DeepDreamParameters, SynthesisParameters
 from convscope.engine.synthesis.synthesis import Synthesis
-from convscope.engine.words.task import check_task
 from convscope.services.common.jobs.kinds import (
     CREATE_ADVERSARIAL,
     DEEP_DREAM,
@@ -54,7 +53,7 @@ class Inputs:
 
 
 def _visualize_class(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
-    check_task(model.name, model.task, "classify", field="model")
+    model.check_task("classify", field="model")
     targets = [_class(model, target, f"targets[{place}]") for place, target in enumerate(spec["targets"])]
     return class_visualization(model, targets, _parameters(spec), inputs.picture(), checkpoint)
 
@@ -80,7 +79,7 @@ def _invert_features(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes
 
 
 def _create_adversarial(model: Model, spec: Spec, inputs: Inputs, checkpoint: bytes | None) -> Synthesis:
-    check_task(model.name, model.task, "classify", field="model")
+    model.check_task("classify", field="model")
     target = None if spec["target"] is None else _class(model, spec["target"], "target")
     return adversarial(model, inputs.picture(), target, AdversarialParameters.parse(spec["parameters"]), checkpoint)
 

@@ -1,5 +1,6 @@
 """What calls about words return."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ class SentenceAttribution(Sequence[Attribution]):
             message = "a preprocessed array has no picture to draw on"
             raise InvalidArgument(message, field="picture", reason="NO_PICTURE")
         tiles = [
-            Tile(one.overlay(opacity=opacity, colormap=colormap), one.target_name, one.method)
+            Tile(one.overlay(opacity=opacity, colormap=colormap), one.target_name, f"{math.exp(one.explained):.1%}")
             for one in self.attributions
         ]
         return sentence_sheet(picture, self.text, tiles)

@@ -20,6 +20,7 @@ from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.tokenizers import check_tokenizer, find_tokenizer
 from convscope.engine.models.variants import Variants
 from convscope.engine.models.weights import check_digest, weights_digest
+from convscope.engine.words.captioner import Captioner
 from convscope.engine.words.given import Given
 from convscope.engine.words.tokenizer import Tokenizer
 
@@ -142,6 +143,8 @@ def _check(entry: Entry) -> None:
         if entry.weights_sha256:
             check_digest(entry.weights_file, entry.weights_sha256)
     check_tokenizer(entry)
+    if entry.tokenizer_file and not _is_file(entry.tokenizer_file):
+        raise CatalogueError(f"model {entry.name}: there is no tokenizer file {entry.tokenizer_file}")
     if isinstance(entry.labels, str) and entry.labels and not _is_file(entry.folder / entry.labels):
         raise CatalogueError(f"model {entry.name}: there is no labels file {entry.folder / entry.labels}")
 
@@ -157,6 +160,9 @@ def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
     network = built.module.eval().requires_grad_(False)
     task = entry.task or built.task
     tokenizer = find_tokenizer(entry, built.tokenizer) if task != "classify" else None
+    if task == "caption" and not isinstance(network, Captioner):
+        raise ModelUnloadable(f"model {entry.name}: a {type(network).__name__} is no Captioner")
+    _let_gradients_through(network)
     try:
         preprocessing = entry.preprocessing_over(built.preprocessing)
     except ValidationError as error:
@@ -201,6 +207,14 @@ def _finish(entry: Entry, built: Built, device: torch.device) -> Model:
         network=network if tokenizer else None,
         tokenizer=tokenizer,
     )
+
+
+def _let_gradients_through(network: torch.nn.Module) -> None:
+    """cuDNN has no backward pass for a recurrent network in evaluation mode; without dropout both modes are one."""
+    for part in network.modules():
+        if isinstance(part, torch.nn.RNNBase):
+            part.dropout = 0.0
+            part.train()
 
 
 def _no_words(tokenizer: Tokenizer, device: torch.device) -> torch.Tensor:

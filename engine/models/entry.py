@@ -59,6 +59,12 @@ class Entry(BaseModel):
         """The file that `weights` names; None where it names none."""
         return self.folder / self.weights if self.weights.endswith(WEIGHTS_SUFFIXES) else None
 
+    @property
+    def tokenizer_file(self) -> Path | None:
+        """The file that `tokenizer` names; None where it names none."""
+        names_file = isinstance(self.tokenizer, str) and self.tokenizer and ":" not in self.tokenizer
+        return self.folder / str(self.tokenizer) if names_file else None
+
     def preprocessing_over(self, base: Preprocessing) -> Preprocessing:
         """The source's preprocessing with this entry's changes. Raises pydantic's ValidationError."""
         return Preprocessing.model_validate(base.model_dump() | self.preprocessing)

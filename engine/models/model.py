@@ -11,7 +11,7 @@ from convscope.engine.models.layers import LayerMap
 from convscope.engine.models.preprocessing import Preprocessing
 from convscope.engine.models.variants import Precision, Variants
 from convscope.engine.words.given import Given
-from convscope.engine.words.task import Task
+from convscope.engine.words.task import Task, check_task
 from convscope.engine.words.tokenizer import Tokenizer
 
 
@@ -44,6 +44,15 @@ class Model:
         Raises InvalidInput (PRECISION_UNSUPPORTED).
         """
         return self.variants.module(precision, layers)
+
+    def check_task(self, wanted: Task, *, field: str) -> None:
+        """Raises TaskUnsupported where this is no model for that. field: that cannot be for this model."""
+        check_task(self.name, self.task, wanted, field=field)
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether a picture alone has scores of classes."""
+        return self.task == "classify"
 
     def reading(self, words: Tensor) -> nn.Module:
         """The network with words given, tokens [N, L] or [1, L] for all pictures; it takes pictures."""

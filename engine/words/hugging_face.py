@@ -9,6 +9,8 @@ As entries of a catalogue, from folders that save_pretrained() has written; noth
     arguments = { folder = "/models/vit-gpt2" }
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ class SubwordTokenizer:
         """tokenizer: a PreTrainedTokenizerBase. end: the token that ends a sentence."""
         self._tokenizer = tokenizer
         self.end = end
+        self.digest = hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode()).hexdigest()
 
     def encode(self, sentence: str, *, field: str) -> list[int]:
         tokens: list[int] = self._tokenizer(sentence.strip(), add_special_tokens=False)["input_ids"]
@@ -112,8 +115,6 @@ def answerer(folder: str) -> QuestionAnswerer:
 
 
 def _with(folder: str) -> tuple[Any, Preprocessing]:
-    import json
-
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -1,7 +1,8 @@
 """Words as the numbers that a network reads and writes."""
 
+import hashlib
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from convscope.engine.errors import InvalidInput, UnknownName
 
@@ -11,12 +12,17 @@ MOST_WORDS = 64
 """Tokens that a sentence may have."""
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """What a network of words needs to know of them."""
 
     @property
     def end(self) -> int:
         """The token after a sentence's last word, and after that as often as a batch needs it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what its tokens stand for, hex: of equal ones the same sentences are the same tokens."""
 
     def encode(self, sentence: str, *, field: str) -> list[int]:
         """The tokens of a sentence, without `end`. Raises InvalidInput, UnknownName (field `field`)."""
@@ -36,6 +42,10 @@ class WordTokenizer:
         self._tokens = {word.casefold(): token for token, word in enumerate(self.words, 1)}
         if len(self._tokens) < len(self.words) or any(word.split() != [word] for word in self.words):
             raise ValueError("a vocabulary has each word once, and no spaces in it")
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256("\n".join(self.words).encode()).hexdigest()
 
     def encode(self, sentence: str, *, field: str) -> list[int]:
         """A question mark or a full stop behind the last word is no part of it. Names the nearest words."""

@@ -101,7 +101,7 @@ def to_sheet(
     return _to_file(comparison_sheet(picture.original, _title(order, model, result), panels), options)
 
 
-def to_sentence_sheet(order: Order, picture: Picture, result: Result, model: Model) -> bytes:
+def to_sentence_sheet(order: Order, model: Model, picture: Picture, result: Result) -> bytes:
     """The picture, and every word of the caption with its map, a file."""
     options, preprocessing = order.form.contact_sheet, model.preprocessing
     assert options is not None

@@ -1,7 +1,7 @@
 """AttributionService: explains and classifies single pictures."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import grpc
@@ -25,18 +25,15 @@ from convscope.services.attribution.requests import (
     DEFAULT_TOP_K,
     Order,
     check_attribute,
+    check_attribute_caption,
     check_compare,
     check_failure,
     check_top_k,
-    check_words,
     in_request,
-    words_said,
 )
 from convscope.services.attribution.runner import Runner
 from convscope.services.attribution.sentences import (
-    Sentence,
     check_beams,
-    check_task,
     given_question,
     said_caption,
 )
@@ -122,7 +119,7 @@ class AttributionServicer(AttributionServiceServicer):
     def Classify(self, request: ClassifyRequest, context: grpc.ServicerContext) -> ClassifyResponse:
         call = Call.of(context)
         model = self._runner.model(request.model)
-        check_task(model, "classify", field="model")
+        model.check_task("classify", field="model")
         top_k = check_top_k(request.top_k if request.HasField("top_k") else DEFAULT_TOP_K)
         with self._runner.calls.place():
             picture = self._runner.read(request.image, model, call)
@@ -133,7 +130,7 @@ class AttributionServicer(AttributionServiceServicer):
     def Caption(self, request: CaptionRequest, context: grpc.ServicerContext) -> CaptionResponse:
         call = Call.of(context)
         model = self._runner.model(request.model)
-        check_task(model, "caption", field="model")
+        model.check_task("caption", field="model")
         task = Task(beams=check_beams(request.beams, field="beams"))
         with self._runner.calls.place():
             picture = self._runner.read(request.image, model, call)
@@ -149,7 +146,7 @@ class AttributionServicer(AttributionServiceServicer):
     def Answer(self, request: AnswerRequest, context: grpc.ServicerContext) -> AnswerResponse:
         call = Call.of(context)
         model = self._runner.model(request.model)
-        check_task(model, "vqa", field="model")
+        model.check_task("vqa", field="model")
         question = given_question(request.question, model, field="question")
         top_k = check_top_k(request.top_k if request.HasField("top_k") else DEFAULT_TOP_K)
         with self._runner.calls.place():
@@ -163,14 +160,14 @@ class AttributionServicer(AttributionServiceServicer):
     ) -> AttributeCaptionResponse:
         call, started = Call.of(context), time.perf_counter()
         model = self._runner.model(request.model)
-        order = check_words(request, model)
+        order = check_attribute_caption(request, model)
         with self._runner.calls.place():
-            order, picture, result = self._carry_out(order, model, request.image, call, said=words_said)
+            order, picture, result = self._carry_out(order, model, request.image, call)
             assert order.sentence is not None
             attributions = to_responses(order, model, picture, result)
             response = AttributeCaptionResponse(text=order.sentence.text, attributions=attributions)
             if order.form.contact_sheet:
-                response.contact_sheet = to_sentence_sheet(order, picture, result, model)
+                response.contact_sheet = to_sentence_sheet(order, model, picture, result)
         _count(order, model, started)
         return response
 
@@ -204,14 +201,13 @@ class AttributionServicer(AttributionServiceServicer):
         image: Image,
         call: Call,
         *,
-        said: Callable[[Order, Sentence], Order] = Order.said,
         on_progress: Progress = unwatched,
     ) -> tuple[Order, Picture, Result]:
-        """said: makes of an order whose caption is not known yet one that has it."""
+        """The order comes back with its caption, where that was not known yet."""
         picture = self._runner.read(image, model, call)
         if order.beams:
             spoken = self._runner.run(Task(beams=order.beams), model, picture, call)
-            order = said(order, said_caption(spoken.caption, model))
+            order = order.said(said_caption(spoken.caption, model))
         try:
             result = self._runner.run(
                 order.task, model, picture, call, targets=order.targets, words=order.words, on_progress=on_progress

@@ -90,7 +90,7 @@ class InspectionServicer(InspectionServiceServicer):
             found = zip(order.layers, result.activations, strict=True)
             return GetActivationsResponse(
                 activations=[_to_activation(layer, values, order, picture, model.name) for layer, values in found],
-                predictions=to_predictions(result, model.labels, order.top_k),
+                predictions=to_predictions(result, model.labels, order.top_k if model.names_classes else 0),
                 region=to_region(picture.region),
             )
 

@@ -19,7 +19,6 @@ from convscope.services.attribution.sentences import (
     check_answer,
     check_beams,
     check_caption,
-    check_task,
     given_caption,
 )
 from convscope.services.attribution.work import Ask, Task
@@ -90,7 +89,12 @@ class Order:
 
     def said(self, caption: Sentence) -> "Order":
         """The same, when the caption is known. Raises InvalidInput, UnknownName where it lacks a word."""
-        return replace(self, parts=_parts_of(self.parts, caption), sentence=caption, beams=0)
+        parts = [
+            replace(part, target=target)
+            for part in self.parts
+            for target in (part.target.targets(caption) if isinstance(part.target, CaptionPart) else [part.target])
+        ]
+        return replace(self, parts=tuple(parts), sentence=caption, beams=0)
 
     def labels(self, model: Model) -> Sequence[str]:
         """What the model's outputs are called."""
@@ -128,7 +132,7 @@ def check_compare(request: CompareRequest, model: Model, default: Precision) -> 
 
 def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precision) -> Order:
     """As check_attribute(). The first part is for what the model says, the second for the truth."""
-    check_task(model, "classify", field="model")
+    model.check_task("classify", field="model")
     ask = _check_method_or_default(request, model)
     truth = ClassTarget((_check_class(request.truth, model, "truth"),))
     # What the model says is nowhere in the request: where it cannot be explained, the method is to blame.
@@ -136,26 +140,14 @@ def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precisi
     return Order(parts, _check_precision(request.precision, model, default), _check_form(request))
 
 
-def check_words(request: AttributeCaptionRequest, model: Model) -> Order:
-    """As check_attribute(). A part for each word when the caption is known: at once, or with words_said()."""
-    check_task(model, "caption", field="model")
+def check_attribute_caption(request: AttributeCaptionRequest, model: Model) -> Order:
+    """As check_attribute(). A part for each word, when the caption is known."""
+    model.check_task("caption", field="model")
     ask = _check_method_or_default(request, model)
-    order = Order((Part(ask, TOP_CLASS, "method", "text"),), "float32", _check_form(request))
+    part = Part(ask, CaptionPart(None, "text", each_word=True), "method", "text")
     beams = check_beams(request.beams, field="beams")
-    if not request.text:
-        return replace(order, beams=beams)
-    return words_said(order, given_caption(request.text, model, field="text"))
-
-
-def words_said(order: Order, caption: Sentence) -> Order:
-    """An order of check_words(), when the caption is known. Raises InvalidInput for one without words."""
-    if not caption.words:
-        raise InvalidInput("the model's caption of this picture has no words", field="image", reason="SENTENCE_EMPTY")
-    (part,) = order.parts
-    parts = tuple(
-        replace(part, target=CaptionPart(place, "text").target(caption)) for place in range(len(caption.words))
-    )
-    return replace(order, parts=parts, sentence=caption, beams=0)
+    order = Order((part,), "float32", _check_form(request), beams=beams)
+    return order.said(given_caption(request.text, model, field="text")) if request.text else order
 
 
 def check_top_k(top_k: int, *, least: int = 1) -> int:
@@ -228,17 +220,8 @@ def _order(
         raise InvalidInput(message, field=part.target_path, reason="SENTENCES_DIFFER")
     sentence, beams = next(iter(read), (None, 0))
     parts = tuple(part for part, _ in found)
-    order = Order(parts, _check_precision(request.precision, model, default), _check_form(request), None, beams)
-    if sentence is None:
-        return order
-    return order.said(sentence)
-
-
-def _parts_of(parts: Sequence[Part], caption: Sentence) -> tuple[Part, ...]:
-    return tuple(
-        replace(part, target=part.target.target(caption)) if isinstance(part.target, CaptionPart) else part
-        for part in parts
-    )
+    order = Order(parts, _check_precision(request.precision, model, default), _check_form(request), beams=beams)
+    return order.said(sentence) if sentence else order
 
 
 def _check_method_or_default(request: AnalyzeFailureRequest | AttributeCaptionRequest, model: Model) -> Ask:
@@ -273,7 +256,7 @@ def _check_target(message: target_pb2.Target, model: Model, path: str) -> _Check
     if kind == "answer" or (kind is None and model.task == "vqa"):
         target, question = check_answer(message.answer, model, f"{path}.answer")
         return _Checked(replace(target, output=output), question)
-    check_task(model, "classify", field=path)
+    model.check_task("classify", field=path)
     return _Checked(_check_classes_target(message, model, path, output))
 
 
@@ -323,10 +306,10 @@ def _check_unit(unit: target_pb2.Unit, model: Model, path: str) -> UnitTarget:
 
 def _check_precision(precision: attribution_service_pb2.Precision, model: Model, default: Precision) -> Precision:
     if precision == attribution_service_pb2.PRECISION_UNSPECIFIED:
-        return default if model.task == "classify" else "float32"
+        return default if model.names_classes else "float32"
     for name, value in PRECISIONS.items():
         if value == precision:
-            if name != "float32" and model.task != "classify":
+            if name != "float32" and not model.names_classes:
                 message = "a network of words computes in float32"
                 raise InvalidInput(message, field="precision", reason="PRECISION_UNSUPPORTED")
             return name

@@ -169,12 +169,11 @@ class Searches:
         images = self._indexes.images(sought.collection, numbers.tolist())
         response = FindNeighborsResponse(index=sought.record.id, image_count=sought.record.image_count)
         for number, distance, image in zip(numbers.tolist(), distances.tolist(), images, strict=True):
-            best = int(sought.index.classes[number, 0])
-            said = Prediction(
-                index=best,
-                label=model.labels[best],
-                probability=float(sought.index.probabilities[number, 0]),
-            )
+            said = None
+            if model.names_classes:
+                best = int(sought.index.classes[number, 0])
+                probability = float(sought.index.probabilities[number, 0])
+                said = Prediction(index=best, label=model.labels[best], probability=probability)
             response.neighbors.append(
                 Neighbor(
                     number=number,

@@ -7,8 +7,6 @@ from typing import Literal
 from convscope.engine.attribution.target import ClassTarget
 from convscope.engine.errors import InvalidInput, UnknownName
 from convscope.engine.models.model import Model
-from convscope.engine.words import task as words
-from convscope.engine.words.task import Task
 from convscope.v1.target_pb2 import AnswerTarget, CaptionTarget
 
 MAX_BEAMS = 16
@@ -36,9 +34,19 @@ class CaptionPart:
     """A word by its place, or itself; None: the whole caption."""
     path: str
     """Where it stands in the request."""
+    each_word: bool = False
+    """Every word by itself."""
 
-    def target(self, caption: Sentence) -> ClassTarget:
+    def targets(self, caption: Sentence) -> list[ClassTarget]:
         """Words are to a captioner what classes are to a classifier. Raises InvalidInput, UnknownName."""
+        if not self.each_word:
+            return [self._target(caption)]
+        if not caption.words:
+            message = "the model's caption of this picture has no words"
+            raise InvalidInput(message, field="image", reason="SENTENCE_EMPTY")
+        return [ClassTarget((place,), output="score") for place in range(len(caption.words))]
+
+    def _target(self, caption: Sentence) -> ClassTarget:
         if self.part is None:
             return ClassTarget(tuple(range(len(caption.tokens))), output="score")
         if isinstance(self.part, str):
@@ -52,22 +60,15 @@ class CaptionPart:
         return ClassTarget((self.part,), output="score")
 
 
-def check_task(model: Model, wanted: Task, *, field: str) -> None:
-    """Raises TaskUnsupported for a model of another task. field: that cannot be for this model."""
-    words.check_task(model.name, model.task, wanted, field=field)
-
-
 def check_caption(target: CaptionTarget, model: Model, path: str) -> tuple[CaptionPart, Sentence | None, int]:
     """The part that is explained, the caption where it is given, and beams where it is not. Raises InvalidInput."""
-    check_task(model, "caption", field=path)
+    model.check_task("caption", field=path)
     beams = check_beams(target.beams, field=f"{path}.beams")
     named = target.WhichOneof("part")
     part = CaptionPart(getattr(target, named) if named else None, path)
     if not target.text:
         return part, None, beams
-    caption = given_caption(target.text, model, field=f"{path}.text")
-    part.target(caption)
-    return part, caption, 0
+    return part, given_caption(target.text, model, field=f"{path}.text"), 0
 
 
 def check_beams(beams: int, *, field: str) -> int:
@@ -79,7 +80,7 @@ def check_beams(beams: int, *, field: str) -> int:
 
 def check_answer(target: AnswerTarget, model: Model, path: str) -> tuple[ClassTarget, Sentence]:
     """The answer that is explained, and the question. Raises InvalidInput, UnknownName."""
-    check_task(model, "vqa", field=path)
+    model.check_task("vqa", field=path)
     question = given_question(target.question, model, field=f"{path}.question")
     if not target.answer:
         return ClassTarget(), question

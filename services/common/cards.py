@@ -10,9 +10,10 @@ from convscope.v1.model_service_pb2 import ModelCard
 if TYPE_CHECKING:  # a server that holds no model has no torch
     from convscope.engine.models.layers import Layer
     from convscope.engine.models.model import Model
+    from convscope.engine.words.task import Task
 
 CARDS = "convscope:cards"
-TASKS = {
+TASKS: dict["Task", model_service_pb2.ModelTask] = {
     "classify": model_service_pb2.MODEL_TASK_CLASSIFY,
     "caption": model_service_pb2.MODEL_TASK_CAPTION,
     "vqa": model_service_pb2.MODEL_TASK_VQA,
@@ -31,11 +32,17 @@ def to_card(model: "Model", *, whole: bool) -> ModelCard:
         parameter_count=model.parameter_count,
         device=str(model.device),
         task=TASKS[model.task],
+        tokenizer_digest=model.tokenizer.digest if model.tokenizer else "",
     )
 
 
 def _layer(layer: "Layer") -> model_service_pb2.Layer:
     return model_service_pb2.Layer(name=layer.name, type=layer.type, output_shape=layer.output_shape, calls=layer.calls)
+
+
+def task_of(card: ModelCard) -> "Task":
+    """What the model does."""
+    return next((task for task, value in TASKS.items() if value == card.task), "classify")
 
 
 def publish_card(store: redis.Redis, model: "Model") -> None:

@@ -2,10 +2,11 @@
 
 from convscope.engine.errors import InvalidInput
 from convscope.engine.models.labels import Labels
-from convscope.engine.words.task import Task, check_task
+from convscope.engine.words.task import check_task
+from convscope.services.common.cards import task_of
 from convscope.services.common.resource_names import MODELS
 from convscope.services.jobs.orders import check_length
-from convscope.v1.model_service_pb2 import MODEL_TASK_CAPTION, MODEL_TASK_VQA, ModelCard
+from convscope.v1.model_service_pb2 import ModelCard
 from convscope.v1.target_pb2 import ClassReference
 
 
@@ -31,9 +32,8 @@ def check_class(reference: ClassReference, card: ModelCard | None, *, field: str
 
 def check_classifies(model: str, card: ModelCard | None) -> None:
     """Raises TaskUnsupported where the card says that the model does something else."""
-    tasks: dict[int, Task] = {MODEL_TASK_CAPTION: "caption", MODEL_TASK_VQA: "vqa"}
     if card is not None:
-        check_task(model.removeprefix(MODELS), tasks.get(card.task, "classify"), "classify", field="model")
+        check_task(model.removeprefix(MODELS), task_of(card), "classify", field="model")
 
 
 def _labels(card: ModelCard) -> Labels:

@@ -28,6 +28,7 @@ from convscope.v1.attribution_service_pb2 import (
     Variant,
 )
 from convscope.v1.image_pb2 import Image
+from convscope.v1.inspection_service_pb2 import GetActivationsRequest
 from convscope.v1.target_pb2 import AnswerTarget, CaptionTarget, Target
 from tests.processes import ServerProcess
 from tests.services.asking import method
@@ -278,3 +279,16 @@ def test_a_bad_call_names_its_field(asked: Stubs, name: str) -> None:
     request.MergeFrom(type(request)(image=file(0)))
     refused: Refusal = refusal(lambda: getattr(asked, call)(request, timeout=SECONDS))
     assert (refused.reason, refused.field) == (reason, field), refused
+
+
+def test_the_eye_of_a_captioner_can_be_looked_into(asked: Stubs, models: dict[str, Model]) -> None:
+    """Without any words, by the network that the server runs."""
+    model, layer = models[CAPTIONER], "eye.block5"
+    request = GetActivationsRequest(model=CAPTIONER, image=file(0), layers=[layer])
+    response = asked.get_activations(request, timeout=SECONDS)
+    (found,) = response.activations
+    assert not response.predictions
+    assert model.network is not None
+    with torch.no_grad():
+        expected = model.network.get_submodule("eye")(picture(model, 0))[0]
+    np.testing.assert_allclose(to_array(found.values), expected, atol=1e-3)

@@ -31,7 +31,7 @@ def opened(page: Page, model: str) -> Page:
 def test_every_word_of_a_caption_has_its_map(page: Page, client: Client, scene: Path) -> None:
     client.load_model(CAPTIONER)
     opened(page, CAPTIONER)
-    expect(page.locator("#words-said")).to_contain_text("Ask for its caption")
+    expect(page.locator("#words-hint")).to_contain_text("Ask for its caption")
     page.get_by_role("button", name="Ask", exact=True).click()
     said = client.caption(scene, model=CAPTIONER)
     expect(page.locator("#words-said h3")).to_contain_text(said.text)
@@ -39,6 +39,9 @@ def test_every_word_of_a_caption_has_its_map(page: Page, client: Client, scene: 
     expect(shown).to_have_count(len(said))
     assert shown.locator(".caption").all_inner_texts() == [word.label for word in said]
     assert shown.locator(".note").all_inner_texts() == [f"{word.probability:.1%}" for word in said]
+    # What was said of one picture does not stand under another.
+    page.get_by_role("button", name="A cat").click()
+    expect(page.locator("#words-said h3")).to_have_count(0)
 
 
 def test_a_question_is_answered_and_the_answer_explained(page: Page, client: Client, scene: Path) -> None:
@@ -61,4 +64,4 @@ def test_a_question_is_answered_and_the_answer_explained(page: Page, client: Cli
 def test_a_model_without_words_says_so(page: Page) -> None:
     page.get_by_role("button", name="A made scene").click()
     page.get_by_role("tab", name="Words").click()
-    expect(page.locator("#words-said")).to_contain_text("names classes. Choose a model that captions")
+    expect(page.locator("#words-hint")).to_contain_text("names classes. Choose one that captions")

@@ -43,6 +43,12 @@ labels = ["cat", "dog", "fox", "hen", "owl"]
 preprocessing = {{ resize = 32, height = 32, width = 32 }}
 seed = 5
 """
+ANSWERING = """
+[[models]]
+name = "answering"
+source = "shapes"
+network = "answerer"
+"""
 
 
 class WorkerProcess(ServerProcess):
@@ -77,7 +83,7 @@ class JobsCluster:
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self.catalogue = folder / "catalogue.toml"
-        self.catalogue.write_text("".join(ENTRY.format(name=name) for name in NETWORKS))
+        self.catalogue.write_text("".join(ENTRY.format(name=name) for name in NETWORKS) + ANSWERING)
         self.store = LastingStore(folder / "store")
         self.store.start()
         self.redis = redis.Redis.from_url(self.store.url)

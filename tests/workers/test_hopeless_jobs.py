@@ -41,6 +41,7 @@ def test_a_job_that_runs_out_of_memory_fails_after_three_attempts(cluster: JobsC
         ("smal", 0, "UNKNOWN_MODEL", "nearest: small"),
         ("small", 5, "UNKNOWN_CLASS", "0 to 4"),
         ("small", "doge", "UNKNOWN_CLASS", "nearest: dog"),
+        ("answering", "yes", "TASK_UNSUPPORTED", "answers questions"),
     ],
 )
 def test_what_only_a_worker_can_check_fails_at_once(

@@ -17,7 +17,6 @@ from convscope.web.subject import Subject
 from convscope.web.tiles import Download, Tile, downloads, heading, remark, tile_view, tiles
 
 ASKS = {"caption": "A caption of your own; empty: the network's", "vqa": "Question about the picture"}
-CAPTIONERS = "Choose a model that captions or answers questions, shapes_captioner and shapes_vqa for example"
 SIDE = 320
 """Of a drawing, pixels."""
 
@@ -36,6 +35,7 @@ class Words:
                 offered = [(title, name) for name, title in TITLES.items() if name not in (*SLOW, "segment")]
                 self._method = gr.Dropdown(offered, value="grad_cam", label="Method", elem_id="words-method")
                 self._button = gr.Button("Ask", variant="primary", scale=0, min_width=120)
+            self._hint = gr.HTML(elem_id="words-hint")
             self._view = tile_view("words-said")
             self._code = code_lines("Words")
             code_accordion(self._code)
@@ -44,10 +44,12 @@ class Words:
     def _wire(self) -> None:
         model, picture = self._subject.model, self._subject.picture
         how: Any = {"js": where_shown("words"), "show_progress": "hidden", "trigger_mode": "always_last"}
+        others = [model.change, self._subject.path.change]
         gr.on(
-            [self._opened.load, model.change, self._subject.path.change],
-            spoken(self.describe), [model, picture], [self._sentence, self._view], **how,
-        )  # fmt: skip
+            [self._opened.load, *others], spoken(self.describe), [model, picture], [self._sentence, self._hint], **how
+        )
+        # An answer is no answer to what is chosen now.
+        gr.on(others, None, None, self._view, js="() => ''", show_progress="hidden")
         gr.on(
             [self._button.click, self._sentence.submit, self._method.input],
             spoken(self.ask), [model, picture, self._sentence, self._method], [self._view, self._code],
@@ -59,18 +61,16 @@ class Words:
         if not name:
             return gr.skip()
         model = await self._cluster.loaded(name)
-        return gr.update(label=ASKS.get(model.task, ASKS["vqa"])), remark(_what_to_do(model, picture))
+        return gr.update(label=ASKS.get(model.task, ASKS["vqa"])), remark(_hint(model, picture))
 
     async def ask(self, name: str | None, picture: str | None, sentence: str, method: str) -> Any:
         if not name:
             return gr.skip()
         model = await self._cluster.loaded(name)
-        if model.task not in ASKS or not picture:
-            return remark(_what_to_do(model, picture)), ""
+        if model.task not in ASKS or not picture or (model.task == "vqa" and not sentence.strip()):
+            return remark(_hint(model, picture)), ""
         if model.task == "caption":
             return await self._caption(model, picture, sentence.strip() or None, method)
-        if not sentence.strip():
-            return remark("Ask something about the picture."), ""
         return await self._answer(model, picture, sentence, method)
 
     async def _caption(self, model: Model, picture: str, text: str | None, method: str) -> Any:
@@ -94,9 +94,11 @@ class Words:
         return await asyncio.to_thread(_answered, answers, why), snippet(self._cluster.address, lines, "Answer")
 
 
-def _what_to_do(model: Model, picture: str | None) -> str:
+def _hint(model: Model, picture: str | None) -> str:
     if model.task not in ASKS:
-        return f"{model.name} names classes. {CAPTIONERS}."
+        return (
+            f"{model.name} names classes. Choose one that captions or answers questions: shapes_captioner, shapes_vqa."
+        )
     if not picture:
         return "Choose a picture. The networks of the small world know the made scene, the last of the samples."
     return "Ask for its caption." if model.task == "caption" else "Ask something about the picture."

@@ -4,15 +4,19 @@ It may say of itself what it does, by attributes: `task`, `tokenizer`, `labels`,
 word.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
 from torch import nn
 
 from convscope.engine.errors import ModelUnloadable
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.factories import find_factory
+from convscope.engine.models.preprocessing import Preprocessing
 from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.weights import load_weights
-
-SAID = ("task", "tokenizer", "labels", "preprocessing")
+from convscope.engine.words.task import Task
+from convscope.engine.words.tokenizer import Tokenizer
 
 
 def check(entry: Entry) -> None:
@@ -30,8 +34,23 @@ def build(entry: Entry) -> Built:
         raise ModelUnloadable(f"model {entry.name}: {entry.network} returned a {type(module).__name__}, no nn.Module")
     if entry.weights_file:
         load_weights(module, entry.weights_file)
-    known = {name: getattr(module, name) for name in SAID if hasattr(module, name)}
-    return Built(module, **known)
+    return Built(module, **_said(module))
 
 
+def _said(module: nn.Module) -> dict[str, Any]:
+    """What it says of itself. An attribute of that name which is something else has another meaning to its team."""
+    found = {name: getattr(module, name, None) for name in SAID}
+    return {name: value for name, value in found.items() if SAID[name](value)}
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(label, str) for label in value)
+
+
+SAID: Mapping[str, Callable[[Any], bool]] = {
+    "task": lambda value: value in get_args(Task),
+    "tokenizer": lambda value: isinstance(value, Tokenizer),
+    "labels": _are_labels,
+    "preprocessing": lambda value: isinstance(value, Preprocessing),
+}
 SOURCE = Source(check, build)

@@ -4,8 +4,8 @@ from convscope.engine.errors import CatalogueError
 from convscope.engine.models.entry import Entry
 from convscope.engine.models.sources.source import Built, Source
 from convscope.engine.models.weights import load_weights
-from convscope.engine.shapes.networks.load import NETWORKS, weights_file
 from convscope.engine.shapes.networks.reading import CAPTIONS, PREPROCESSING, QUESTIONS
+from convscope.engine.shapes.networks.shipped import NETWORKS, weights_file
 from convscope.engine.shapes.vocabulary import ANSWERS, LABELS
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from convscope.engine.shapes.networks.load import WEIGHTS
+from convscope.engine.shapes.networks.shipped import WEIGHTS
 from convscope.engine.shapes.training.answerer import QUESTIONS, right_answers, train_answerer
 from convscope.engine.shapes.training.captioner import right_captions, train_captioner
 from convscope.engine.shapes.training.classifier import right_classes, train_classifier

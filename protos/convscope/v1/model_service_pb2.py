@@ -24,43 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n convscope/v1/model_service.proto\x12\x0c\x63onvscope.v1\"\xa8\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.convscope.v1.ModelState\x12,\n\x08replicas\x18\x04 \x03(\x0b\x32\x1a.convscope.v1.ModelReplica\x12%\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x17.convscope.v1.ModelCard\"Y\n\x0cModelReplica\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.convscope.v1.ModelState\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x8a\x02\n\tModelCard\x12\x16\n\x0eweights_digest\x18\x01 \x01(\t\x12\x32\n\rpreprocessing\x18\x02 \x01(\x0b\x32\x1b.convscope.v1.Preprocessing\x12\x13\n\x0b\x63lass_count\x18\x03 \x01(\x05\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12#\n\x06layers\x18\x05 \x03(\x0b\x32\x13.convscope.v1.Layer\x12\x17\n\x0fsuggested_layer\x18\x06 \x01(\t\x12\x17\n\x0fparameter_count\x18\x07 \x01(\x03\x12\x0e\n\x06\x64\x65vice\x18\x08 \x01(\t\x12%\n\x04task\x18\t \x01(\x0e\x32\x17.convscope.v1.ModelTask\"H\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x14\n\x0coutput_shape\x18\x03 \x03(\x03\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x05\"p\n\rPreprocessing\x12\x0e\n\x06resize\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x15\n\rinterpolation\x18\x04 \x01(\t\x12\x0c\n\x04mean\x18\x05 \x03(\x02\x12\x0b\n\x03std\x18\x06 \x03(\x02\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.convscope.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convscope.v1.Model\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x11LoadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convscope.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x13UnloadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convscope.v1.Model*\x8c\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x16\n\x12MODEL_STATE_LOADED\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04*l\n\tModelTask\x12\x1a\n\x16MODEL_TASK_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_TASK_CLASSIFY\x10\x01\x12\x16\n\x12MODEL_TASK_CAPTION\x10\x02\x12\x12\n\x0eMODEL_TASK_VQA\x10\x03\x32\xcc\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.convscope.v1.ListModelsRequest\x1a .convscope.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.convscope.v1.GetModelRequest\x1a\x1e.convscope.v1.GetModelResponse\x12L\n\tLoadModel\x12\x1e.convscope.v1.LoadModelRequest\x1a\x1f.convscope.v1.LoadModelResponse\x12R\n\x0bUnloadModel\x12 .convscope.v1.UnloadModelRequest\x1a!.convscope.v1.UnloadModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n convscope/v1/model_service.proto\x12\x0c\x63onvscope.v1\"\xa8\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.convscope.v1.ModelState\x12,\n\x08replicas\x18\x04 \x03(\x0b\x32\x1a.convscope.v1.ModelReplica\x12%\n\x04\x63\x61rd\x18\x05 \x01(\x0b\x32\x17.convscope.v1.ModelCard\"Y\n\x0cModelReplica\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.convscope.v1.ModelState\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xa4\x02\n\tModelCard\x12\x16\n\x0eweights_digest\x18\x01 \x01(\t\x12\x32\n\rpreprocessing\x18\x02 \x01(\x0b\x32\x1b.convscope.v1.Preprocessing\x12\x13\n\x0b\x63lass_count\x18\x03 \x01(\x05\x12\x0e\n\x06labels\x18\x04 \x03(\t\x12#\n\x06layers\x18\x05 \x03(\x0b\x32\x13.convscope.v1.Layer\x12\x17\n\x0fsuggested_layer\x18\x06 \x01(\t\x12\x17\n\x0fparameter_count\x18\x07 \x01(\x03\x12\x0e\n\x06\x64\x65vice\x18\x08 \x01(\t\x12%\n\x04task\x18\t \x01(\x0e\x32\x17.convscope.v1.ModelTask\x12\x18\n\x10tokenizer_digest\x18\n \x01(\t\"H\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x14\n\x0coutput_shape\x18\x03 \x03(\x03\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x05\"p\n\rPreprocessing\x12\x0e\n\x06resize\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\r\n\x05width\x18\x03 \x01(\x05\x12\x15\n\rinterpolation\x18\x04 \x01(\t\x12\x0c\n\x04mean\x18\x05 \x03(\x02\x12\x0b\n\x03std\x18\x06 \x03(\x02\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.convscope.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convscope.v1.Model\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x11LoadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convscope.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x13UnloadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.convscope.v1.Model*\x8c\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x16\n\x12MODEL_STATE_LOADED\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04*l\n\tModelTask\x12\x1a\n\x16MODEL_TASK_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_TASK_CLASSIFY\x10\x01\x12\x16\n\x12MODEL_TASK_CAPTION\x10\x02\x12\x12\n\x0eMODEL_TASK_VQA\x10\x03\x32\xcc\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.convscope.v1.ListModelsRequest\x1a .convscope.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.convscope.v1.GetModelRequest\x1a\x1e.convscope.v1.GetModelResponse\x12L\n\tLoadModel\x12\x1e.convscope.v1.LoadModelRequest\x1a\x1f.convscope.v1.LoadModelResponse\x12R\n\x0bUnloadModel\x12 .convscope.v1.UnloadModelRequest\x1a!.convscope.v1.UnloadModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'convscope.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELSTATE']._serialized_start=1189
-  _globals['_MODELSTATE']._serialized_end=1329
-  _globals['_MODELTASK']._serialized_start=1331
-  _globals['_MODELTASK']._serialized_end=1439
+  _globals['_MODELSTATE']._serialized_start=1215
+  _globals['_MODELSTATE']._serialized_end=1355
+  _globals['_MODELTASK']._serialized_start=1357
+  _globals['_MODELTASK']._serialized_end=1465
   _globals['_MODEL']._serialized_start=51
   _globals['_MODEL']._serialized_end=219
   _globals['_MODELREPLICA']._serialized_start=221
   _globals['_MODELREPLICA']._serialized_end=310
   _globals['_MODELCARD']._serialized_start=313
-  _globals['_MODELCARD']._serialized_end=579
-  _globals['_LAYER']._serialized_start=581
-  _globals['_LAYER']._serialized_end=653
-  _globals['_PREPROCESSING']._serialized_start=655
-  _globals['_PREPROCESSING']._serialized_end=767
-  _globals['_LISTMODELSREQUEST']._serialized_start=769
-  _globals['_LISTMODELSREQUEST']._serialized_end=827
-  _globals['_LISTMODELSRESPONSE']._serialized_start=829
-  _globals['_LISTMODELSRESPONSE']._serialized_end=911
-  _globals['_GETMODELREQUEST']._serialized_start=913
-  _globals['_GETMODELREQUEST']._serialized_end=944
-  _globals['_GETMODELRESPONSE']._serialized_start=946
-  _globals['_GETMODELRESPONSE']._serialized_end=1000
-  _globals['_LOADMODELREQUEST']._serialized_start=1002
-  _globals['_LOADMODELREQUEST']._serialized_end=1034
-  _globals['_LOADMODELRESPONSE']._serialized_start=1036
-  _globals['_LOADMODELRESPONSE']._serialized_end=1091
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1093
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1127
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=1129
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=1186
-  _globals['_MODELSERVICE']._serialized_start=1442
-  _globals['_MODELSERVICE']._serialized_end=1774
+  _globals['_MODELCARD']._serialized_end=605
+  _globals['_LAYER']._serialized_start=607
+  _globals['_LAYER']._serialized_end=679
+  _globals['_PREPROCESSING']._serialized_start=681
+  _globals['_PREPROCESSING']._serialized_end=793
+  _globals['_LISTMODELSREQUEST']._serialized_start=795
+  _globals['_LISTMODELSREQUEST']._serialized_end=853
+  _globals['_LISTMODELSRESPONSE']._serialized_start=855
+  _globals['_LISTMODELSRESPONSE']._serialized_end=937
+  _globals['_GETMODELREQUEST']._serialized_start=939
+  _globals['_GETMODELREQUEST']._serialized_end=970
+  _globals['_GETMODELRESPONSE']._serialized_start=972
+  _globals['_GETMODELRESPONSE']._serialized_end=1026
+  _globals['_LOADMODELREQUEST']._serialized_start=1028
+  _globals['_LOADMODELREQUEST']._serialized_end=1060
+  _globals['_LOADMODELRESPONSE']._serialized_start=1062
+  _globals['_LOADMODELRESPONSE']._serialized_end=1117
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1119
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1153
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=1155
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1212
+  _globals['_MODELSERVICE']._serialized_start=1468
+  _globals['_MODELSERVICE']._serialized_end=1800
 # @@protoc_insertion_point(module_scope)

@@ -55,7 +55,7 @@ class ModelReplica(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ModelCard(_message.Message):
-    __slots__ = ("weights_digest", "preprocessing", "class_count", "labels", "layers", "suggested_layer", "parameter_count", "device", "task")
+    __slots__ = ("weights_digest", "preprocessing", "class_count", "labels", "layers", "suggested_layer", "parameter_count", "device", "task", "tokenizer_digest")
     WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PREPROCESSING_FIELD_NUMBER: _ClassVar[int]
     CLASS_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,7 @@ class ModelCard(_message.Message):
     PARAMETER_COUNT_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     weights_digest: str
     preprocessing: Preprocessing
     class_count: int
@@ -74,7 +75,8 @@ class ModelCard(_message.Message):
     parameter_count: int
     device: str
     task: ModelTask
-    def __init__(self, weights_digest: _Optional[str] = ..., preprocessing: _Optional[_Union[Preprocessing, _Mapping]] = ..., class_count: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., suggested_layer: _Optional[str] = ..., parameter_count: _Optional[int] = ..., device: _Optional[str] = ..., task: _Optional[_Union[ModelTask, str]] = ...) -> None: ...
+    tokenizer_digest: str
+    def __init__(self, weights_digest: _Optional[str] = ..., preprocessing: _Optional[_Union[Preprocessing, _Mapping]] = ..., class_count: _Optional[int] = ..., labels: _Optional[_Iterable[str]] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., suggested_layer: _Optional[str] = ..., parameter_count: _Optional[int] = ..., device: _Optional[str] = ..., task: _Optional[_Union[ModelTask, str]] = ..., tokenizer_digest: _Optional[str] = ...) -> None: ...
 
 class Layer(_message.Message):
     __slots__ = ("name", "type", "output_shape", "calls")

@@ -16,8 +16,11 @@ from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.models.model import Model
 from convscope.engine.shapes.captions import words
 from convscope.engine.shapes.dataset import ShapesDataset
-from convscope.engine.shapes.networks.load import NETWORKS, load_network, weights_file
+from convscope.engine.shapes.networks.answerer import Answerer
+from convscope.engine.shapes.networks.captioner import ShapesCaptioner
+from convscope.engine.shapes.networks.classifier import Classifier
 from convscope.engine.shapes.networks.reading import CAPTIONS
+from convscope.engine.shapes.networks.shipped import NETWORKS, weights_file
 from convscope.engine.shapes.questions import Question
 from convscope.engine.shapes.training.answerer import right_answers
 from convscope.engine.shapes.training.captioner import right_captions
@@ -36,14 +39,17 @@ def examples() -> Examples:
 
 
 def right(name: str, examples: Examples) -> Tensor:
-    network = load_network(name)
-    match name:
-        case "classifier":
-            return right_classes(network, make_examples("class", COUNT, seed=SEED))  # type: ignore[arg-type]
-        case "answerer":
-            return right_answers(network, examples)  # type: ignore[arg-type]
-        case _:
-            return right_captions(network, examples)  # type: ignore[arg-type]
+    catalogue = Catalogue.read()
+    entry = next(one for one in catalogue.values() if (one.source, one.network) == ("shapes", name))
+    model = catalogue.load(entry.name)
+    match model.network or model.module:
+        case Classifier() as network:
+            return right_classes(network, make_examples("class", COUNT, seed=SEED))
+        case Answerer() as network:
+            return right_answers(network, examples)
+        case network:
+            assert isinstance(network, ShapesCaptioner)
+            return right_captions(network, examples)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -21,8 +21,13 @@ from convscope.services.common.pages import to_token
 from convscope.v1 import job_service_pb2
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest, ListJobsRequest, WatchJobRequest
-from convscope.v1.model_service_pb2 import Layer, ModelCard
-from convscope.v1.synthesis_service_pb2 import DeepDreamRequest, JobOptions, VisualizeClassRequest
+from convscope.v1.model_service_pb2 import MODEL_TASK_CAPTION, MODEL_TASK_VQA, Layer, ModelCard, ModelTask
+from convscope.v1.synthesis_service_pb2 import (
+    CreateAdversarialRequest,
+    DeepDreamRequest,
+    JobOptions,
+    VisualizeClassRequest,
+)
 from convscope.v1.target_pb2 import ClassReference
 from convscope.v1.tensor_pb2 import DataType, Tensor
 from tests.services.calls import SECONDS, Refusal, refusal
@@ -265,6 +270,21 @@ def test_a_card_without_labels_has_numbers(jobs: Jobs, send: Callable[[Message],
     jobs.publish(ModelCard(class_count=3))
     assert send(index(2))
     assert_refused(refusal(lambda: send(index(3))), NO_CLASS, "0 to 2")
+
+
+@pytest.mark.parametrize(
+    ("task", "does"), [(MODEL_TASK_CAPTION, "captions pictures"), (MODEL_TASK_VQA, "answers questions")]
+)
+def test_classes_are_of_models_that_classify(
+    jobs: Jobs, send: Callable[[Message], object], task: ModelTask, does: str
+) -> None:
+    jobs.publish(ModelCard(class_count=3, labels=["dog", "cat", "hen"], task=task))
+    adversarial = CreateAdversarialRequest(model=MODEL, target=ClassReference(label="dog"))
+    for request in (label("dog"), adversarial):
+        refused = refusal(lambda request=request: send(request))  # type: ignore[misc]
+        assert (refused.code, refused.reason, refused.field) == ("FAILED_PRECONDITION", "TASK_UNSUPPORTED", "model")
+        assert does in refused.message
+    assert jobs.names() == []
 
 
 # What is just right, so that the limits lie where the contract says.
