@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from convscope.client import Client, Unit
+from convscope.client import Answer, Client, Unit
 from convscope.client.cli.demo import MODEL, local_cluster, photographs
 from convscope.client.cli.demo_collection import make_collection
 from convscope.client.errors import FailedPrecondition
@@ -24,6 +24,13 @@ IMAGES = Path(__file__).parent / "images"
 BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 METHOD_WIDTH, MAP_WIDTH, SHEET_WIDTH = 240, 800, 1200
 CLASS = "flamingo"
+# About the made scene.
+QUESTIONS = (
+    "what color is the triangle",
+    "what shape is the blue thing",
+    "how many squares are there",
+    "is there a red star",
+)
 # A layer, and channels of it whose patches are shown.
 PATCHES = ("blocks.6", (3, 11, 20, 31, 44))
 UNITS = [Unit("blocks.0", 5), Unit("blocks.3", 3), Unit("blocks.6", 7), Unit("blocks.10", 3), Unit("blocks.14", 11)]
@@ -86,6 +93,12 @@ def words(client: Client, addresses: Mapping[str, str]) -> None:
     client.load_model("shapes_captioner")
     explained = client.attribute_caption(scene, model="shapes_captioner")
     _keep(explained.contact_sheet(), "words/caption", SHEET_WIDTH)
+    client.load_model("shapes_vqa")
+    tiles = []
+    for question in QUESTIONS:
+        why = client.attribute(scene, model="shapes_vqa", method="grad_cam", target=Answer(question))
+        tiles.append(Tile(why.overlay(), f"{question}?", str(why)))
+    _keep(contact_sheet([tiles]), "words/answers", SHEET_WIDTH)
 
 
 def page(client: Client, addresses: Mapping[str, str]) -> None:
