@@ -36,6 +36,7 @@ class LookInside:
         self._subject = subject
         with _styled(), gr.Column(elem_id="inside"):
             self._opened = opening()
+            self._described = gr.State(None)
             with gr.Row(equal_height=True):
                 self._layer = gr.Dropdown(label="Layer", choices=[], min_width=260, elem_id="inside-layer")
                 self._collection = CollectionPanel(cluster)
@@ -69,7 +70,9 @@ class LookInside:
         collection, activations, filters = self._collection, self._activations, self._filters
         patches, neighbors, visualization, map_ = self._patches, self._neighbors, self._visualization, self._map
         always: Any = {"trigger_mode": "always_last", "show_progress": "hidden"}
-        described = model.change(spoken(self.describe), [model], [layer, channel], **always)
+        described = model.change(
+            spoken(self.describe), [model, self._described], [layer, channel, self._described], **always
+        )
         moved = layer.input(None, None, channel, js="() => null", **always)
 
         def listen(
@@ -126,13 +129,14 @@ class LookInside:
         for after in (look, find_patches, find_neighbors):
             after(indexed)
 
-    async def describe(self, name: str | None) -> Any:
-        """A model has been chosen: its layers; none of its channels is chosen yet."""
-        if not name:
+    async def describe(self, name: str | None, described: str | None) -> Any:
+        """A model has been chosen: its layers; none of its channels is chosen yet. On a busy machine the list says so
+        a second time, late, when a channel may have been chosen already; then all stays."""
+        if not name or name == described:
             return gr.skip()
         model = await self._cluster.loaded(name)
         offered = [(f"{one.name}, {' x '.join(map(str, one.output_shape))}", one.name) for one in grids(model)]
-        return gr.update(choices=offered, value=_first(model)), None
+        return gr.update(choices=offered, value=_first(model)), None, name
 
 
 def _styled() -> gr.HTML:
