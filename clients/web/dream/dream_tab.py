@@ -85,7 +85,10 @@ class Dream:
         ]
         order = [kind, model, picture, *options]
         planned: Any = (self.plan, order, [self._plan, self._making])
-        model.change(self.describe, [model, kind], [self._target, self._recipes, self._layer], **hidden)
+        described = gr.State(None)
+        model.change(
+            self.describe, [model, kind, described], [self._target, self._recipes, self._layer, described], **hidden
+        )
         kind.change(self.choose, [kind], options, **hidden)
         # All in one place, so that the last of them is told last.
         gr.on(
@@ -100,16 +103,18 @@ class Dream:
         self._query.change(None, [self._query], None, js=ADDRESS)
         self._query.change(self.show, [self._query], [self._view, self._fetch, self._fetching], **hidden)
 
-    async def describe(self, name: str | None, kind: str) -> Any:
-        """A model has been chosen: its classes and layers; and the recipes that there are."""
-        if not name:
-            return [gr.skip()] * 3
+    async def describe(self, name: str | None, kind: str, described: str | None) -> Any:
+        """A model has been chosen: its classes and layers; and the recipes that there are. Told a second time, late,
+        nothing is undone that somebody has chosen since."""
+        if not name or name == described:
+            return [gr.skip()] * 4
         model = await spoken(self._cluster.loaded)(name)
         usual = model.labels.index(USUAL_CLASS) if USUAL_CLASS in model.labels else 0
         return (
             gr.update(choices=[(label, index) for index, label in enumerate(model.labels)], value=usual),
             gr.update(choices=await self._choices(kind)),
             gr.update(choices=[("one in the middle", ""), *(layer.name for layer in grids(model))], value=""),
+            name,
         )
 
     async def choose(self, name: str) -> Any:

@@ -17,6 +17,7 @@ from convscope.web.subject import Subject
 from convscope.web.tiles import Download, Tile, downloads, heading, remark, tile_view, tiles
 
 ASKS = {"caption": "A caption of your own; empty: the network's", "vqa": "Question about the picture"}
+UNLESS_STALE = "(view, asked, model, picture) => asked === `${model} ${picture?.path}` ? view : ''"
 SIDE = 320
 """Of a drawing, pixels."""
 
@@ -37,6 +38,7 @@ class Words:
                 self._button = gr.Button("Ask", variant="primary", scale=0, min_width=120)
             self._hint = gr.HTML(elem_id="words-hint")
             self._view = tile_view("words-said")
+            self._asked = gr.Textbox(visible="hidden")
             self._code = code_lines("Words")
             code_accordion(self._code)
         self._wire()
@@ -48,12 +50,15 @@ class Words:
         gr.on(
             [self._opened.load, *others], spoken(self.describe), [model, picture], [self._sentence, self._hint], **how
         )
-        # An answer is no answer to what is chosen now.
-        gr.on(others, None, None, self._view, js="() => ''", show_progress="hidden")
+        # An answer is no answer to what is chosen now. That something was chosen may be told when it has been answered.
+        gr.on(
+            [*others, self._asked.change], None, [self._view, self._asked, model, picture], [self._view],
+            js=UNLESS_STALE, show_progress="hidden",
+        )  # fmt: skip
         gr.on(
             [self._button.click, self._sentence.submit, self._method.input],
-            spoken(self.ask), [model, picture, self._sentence, self._method], [self._view, self._code],
-            show_progress="minimal", trigger_mode="always_last",
+            spoken(self.ask), [model, picture, self._sentence, self._method],
+            [self._view, self._code, self._asked], show_progress="minimal", trigger_mode="always_last",
         )  # fmt: skip
 
     async def describe(self, name: str | None, picture: str | None) -> Any:
@@ -64,23 +69,26 @@ class Words:
         return gr.update(label=ASKS.get(model.task, ASKS["vqa"])), remark(_hint(model, picture))
 
     async def ask(self, name: str | None, picture: str | None, sentence: str, method: str) -> Any:
+        """Also tells of which model and picture it is."""
         if not name:
             return gr.skip()
-        model = await self._cluster.loaded(name)
+        model, asked = await self._cluster.loaded(name), f"{name} {picture}"
         if model.task not in ASKS or not picture or (model.task == "vqa" and not sentence.strip()):
-            return remark(_hint(model, picture)), ""
+            return remark(_hint(model, picture)), "", asked
         if model.task == "caption":
-            return await self._caption(model, picture, sentence.strip() or None, method)
-        return await self._answer(model, picture, sentence, method)
+            said = await self._caption(model, picture, sentence.strip() or None, method)
+        else:
+            said = await self._answer(model, picture, sentence, method)
+        return *said, asked
 
-    async def _caption(self, model: Model, picture: str, text: str | None, method: str) -> Any:
+    async def _caption(self, model: Model, picture: str, text: str | None, method: str) -> tuple[str, str]:
         found = await self._cluster.client.attribute_caption(picture, text, model=model.name, method=method)
         own = "" if text is None else f"{text!r}, "
         call = f'"picture.png", {own}model={model.name!r}, method={method!r}'
         lines = [f"words = client.attribute_caption({call})", 'words.contact_sheet().save("words.png")']
         return await asyncio.to_thread(_sentence, found), snippet(self._cluster.address, lines)
 
-    async def _answer(self, model: Model, picture: str, question: str, method: str) -> Any:
+    async def _answer(self, model: Model, picture: str, question: str, method: str) -> tuple[str, str]:
         client = self._cluster.client
         answers, why = await asyncio.gather(
             client.answer(picture, question, model=model.name),
