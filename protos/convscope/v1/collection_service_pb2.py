@@ -22,13 +22,15 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from convscope.v1 import model_service_pb2 as convscope_dot_v1_dot_model__service__pb2
 from convscope.v1 import synthesis_service_pb2 as convscope_dot_v1_dot_synthesis__service__pb2
+from convscope.v1 import target_pb2 as convscope_dot_v1_dot_target__pb2
 from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%convscope/v1/collection_service.proto\x12\x0c\x63onvscope.v1\x1a$convscope/v1/synthesis_service.proto\x1a#google/longrunning/operations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x02\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bimage_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x06 \x01(\x03\x12\x14\n\x0c\x62roken_count\x18\x07 \x01(\x03\x12.\n\x0c\x62roken_files\x18\x08 \x03(\x0b\x32\x18.convscope.v1.BrokenFile\x12.\n\x07indexes\x18\t \x03(\x0b\x32\x1d.convscope.v1.CollectionIndex\x12\x0c\n\x04jobs\x18\n \x03(\t\"+\n\nBrokenFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x8f\x02\n\x0f\x43ollectionIndex\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0eweights_digest\x18\x03 \x01(\t\x12\x17\n\x0f\x65mbedding_layer\x18\x04 \x01(\t\x12\x18\n\x10\x65mbedding_length\x18\x05 \x01(\x05\x12\x0e\n\x06layers\x18\x06 \x03(\t\x12\x1b\n\x13patches_per_channel\x18\x07 \x01(\x05\x12\x13\n\x0bimage_count\x18\x08 \x01(\x03\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07neurons\x18\x0b \x01(\x08\"w\n\x0f\x43ollectionImage\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\x05\x12\x0e\n\x06height\x18\x05 \x01(\x05\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\"C\n\x17\x43reateCollectionRequest\x12\x14\n\x0c\x64isplay_name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"H\n\x18\x43reateCollectionResponse\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.convscope.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15GetCollectionResponse\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.convscope.v1.Collection\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.convscope.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x13UploadImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\x8a\x01\n\x14UploadImagesResponse\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x01 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x03\x12.\n\x0c\x62roken_files\x18\x03 \x03(\x0b\x32\x18.convscope.v1.BrokenFile\x12\x14\n\x0c\x62roken_count\x18\x04 \x01(\x03\"N\n\x11ListImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x12ListImagesResponse\x12-\n\x06images\x18\x01 \x03(\x0b\x32\x1d.convscope.v1.CollectionImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x0fGetImageRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\"Q\n\x10GetImageResponse\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1d.convscope.v1.CollectionImage\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"a\n\x13ImportImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12)\n\x07options\x18\x03 \x01(\x0b\x32\x18.convscope.v1.JobOptions\"n\n\x14ImportImagesResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x02 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x62roken_count\x18\x04 \x01(\x03\"\xda\x01\n\x16IndexCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06layers\x18\x03 \x03(\t\x12\x17\n\x0f\x65mbedding_layer\x18\x04 \x01(\t\x12 \n\x13patches_per_channel\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12)\n\x07options\x18\x06 \x01(\x0b\x32\x18.convscope.v1.JobOptions\x12\x0f\n\x07neurons\x18\x07 \x01(\x08\x42\x16\n\x14_patches_per_channel\"r\n\x17IndexCollectionResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12,\n\x05index\x18\x02 \x01(\x0b\x32\x1d.convscope.v1.CollectionIndex\x12\x15\n\rindexed_count\x18\x03 \x01(\x03\"\xfa\x01\n\x18ProjectCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\t\x12.\n\x06method\x18\x03 \x01(\x0e\x32\x1e.convscope.v1.ProjectionMethod\x12\x17\n\nperplexity\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06metric\x18\x05 \x01(\t\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x0c\n\x04onto\x18\x07 \x01(\t\x12)\n\x07options\x18\x08 \x01(\x0b\x32\x18.convscope.v1.JobOptionsB\r\n\x0b_perplexityB\x07\n\x05_seed\"\x87\x01\n\x19ProjectCollectionResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\t\x12\x13\n\x0bimage_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x63oordinates\x18\x04 \x01(\t\x12\x0f\n\x07picture\x18\x05 \x01(\t\x12\x0c\n\x04page\x18\x06 \x01(\t*l\n\x10ProjectionMethod\x12!\n\x1dPROJECTION_METHOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROJECTION_METHOD_TSNE\x10\x01\x12\x19\n\x15PROJECTION_METHOD_PCA\x10\x02\x32\xe6\x07\n\x11\x43ollectionService\x12\x61\n\x10\x43reateCollection\x12%.convscope.v1.CreateCollectionRequest\x1a&.convscope.v1.CreateCollectionResponse\x12X\n\rGetCollection\x12\".convscope.v1.GetCollectionRequest\x1a#.convscope.v1.GetCollectionResponse\x12^\n\x0fListCollections\x12$.convscope.v1.ListCollectionsRequest\x1a%.convscope.v1.ListCollectionsResponse\x12Q\n\x10\x44\x65leteCollection\x12%.convscope.v1.DeleteCollectionRequest\x1a\x16.google.protobuf.Empty\x12W\n\x0cUploadImages\x12!.convscope.v1.UploadImagesRequest\x1a\".convscope.v1.UploadImagesResponse(\x01\x12O\n\nListImages\x12\x1f.convscope.v1.ListImagesRequest\x1a .convscope.v1.ListImagesResponse\x12I\n\x08GetImage\x12\x1d.convscope.v1.GetImageRequest\x1a\x1e.convscope.v1.GetImageResponse\x12p\n\x0cImportImages\x12!.convscope.v1.ImportImagesRequest\x1a\x1d.google.longrunning.Operation\"\x1e\xca\x41\x1b\n\x14ImportImagesResponse\x12\x03Job\x12y\n\x0fIndexCollection\x12$.convscope.v1.IndexCollectionRequest\x1a\x1d.google.longrunning.Operation\"!\xca\x41\x1e\n\x17IndexCollectionResponse\x12\x03Job\x12\x7f\n\x11ProjectCollection\x12&.convscope.v1.ProjectCollectionRequest\x1a\x1d.google.longrunning.Operation\"#\xca\x41 \n\x19ProjectCollectionResponse\x12\x03Jobb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%convscope/v1/collection_service.proto\x12\x0c\x63onvscope.v1\x1a convscope/v1/model_service.proto\x1a$convscope/v1/synthesis_service.proto\x1a\x19\x63onvscope/v1/target.proto\x1a#google/longrunning/operations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x02\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bimage_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x06 \x01(\x03\x12\x14\n\x0c\x62roken_count\x18\x07 \x01(\x03\x12.\n\x0c\x62roken_files\x18\x08 \x03(\x0b\x32\x18.convscope.v1.BrokenFile\x12.\n\x07indexes\x18\t \x03(\x0b\x32\x1d.convscope.v1.CollectionIndex\x12\x0c\n\x04jobs\x18\n \x03(\t\x12\x18\n\x10\x61nnotation_count\x18\x0b \x01(\x03\"+\n\nBrokenFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x8f\x02\n\x0f\x43ollectionIndex\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0eweights_digest\x18\x03 \x01(\t\x12\x17\n\x0f\x65mbedding_layer\x18\x04 \x01(\t\x12\x18\n\x10\x65mbedding_length\x18\x05 \x01(\x05\x12\x0e\n\x06layers\x18\x06 \x03(\t\x12\x1b\n\x13patches_per_channel\x18\x07 \x01(\x05\x12\x13\n\x0bimage_count\x18\x08 \x01(\x03\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07neurons\x18\x0b \x01(\x08\"w\n\x0f\x43ollectionImage\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\x05\x12\x0e\n\x06height\x18\x05 \x01(\x05\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\"C\n\x17\x43reateCollectionRequest\x12\x14\n\x0c\x64isplay_name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"H\n\x18\x43reateCollectionResponse\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.convscope.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15GetCollectionResponse\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.convscope.v1.Collection\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.convscope.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x13UploadImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\x8a\x01\n\x14UploadImagesResponse\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x01 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x03\x12.\n\x0c\x62roken_files\x18\x03 \x03(\x0b\x32\x18.convscope.v1.BrokenFile\x12\x14\n\x0c\x62roken_count\x18\x04 \x01(\x03\"N\n\x11ListImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x12ListImagesResponse\x12-\n\x06images\x18\x01 \x03(\x0b\x32\x1d.convscope.v1.CollectionImage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x0fGetImageRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\"Q\n\x10GetImageResponse\x12,\n\x05image\x18\x01 \x01(\x0b\x32\x1d.convscope.v1.CollectionImage\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x81\x01\n\nAnnotation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0cimage_number\x18\x02 \x01(\x03\x12$\n\x06target\x18\x03 \x01(\x0b\x32\x14.convscope.v1.Target\x12\x0e\n\x06masked\x18\x04 \x01(\x08\x12\x1b\n\x13\x61ttention_map_count\x18\x05 \x01(\x05\"2\n\x0c\x41ttentionMap\x12\x11\n\tannotator\x18\x01 \x01(\x05\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x85\x01\n\rNewAnnotation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0cimage_number\x18\x02 \x01(\x03H\x00\x12\x13\n\tfile_name\x18\x03 \x01(\tH\x00\x12$\n\x06target\x18\x04 \x01(\x0b\x32\x14.convscope.v1.Target\x12\x0c\n\x04mask\x18\x05 \x01(\x0c\x42\x07\n\x05image\"5\n\x0fNewAttentionMap\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xa1\x01\n\x18UploadAnnotationsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x31\n\nannotation\x18\x02 \x01(\x0b\x32\x1b.convscope.v1.NewAnnotationH\x00\x12\x36\n\rattention_map\x18\x03 \x01(\x0b\x32\x1d.convscope.v1.NewAttentionMapH\x00\x42\x06\n\x04kind\"\xb1\x01\n\x19UploadAnnotationsResponse\x12\x18\n\x10\x61nnotation_count\x18\x01 \x01(\x03\x12\x1b\n\x13\x61ttention_map_count\x18\x02 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x03 \x01(\x03\x12.\n\x0c\x62roken_files\x18\x04 \x03(\x0b\x32\x18.convscope.v1.BrokenFile\x12\x14\n\x0c\x62roken_count\x18\x05 \x01(\x03\"S\n\x16ListAnnotationsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"a\n\x17ListAnnotationsResponse\x12-\n\x0b\x61nnotations\x18\x01 \x03(\x0b\x32\x18.convscope.v1.Annotation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14GetAnnotationRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"\x87\x01\n\x15GetAnnotationResponse\x12,\n\nannotation\x18\x01 \x01(\x0b\x32\x18.convscope.v1.Annotation\x12\x0c\n\x04mask\x18\x02 \x01(\x0c\x12\x32\n\x0e\x61ttention_maps\x18\x03 \x03(\x0b\x32\x1a.convscope.v1.AttentionMap\"R\n\x0cShapesSource\x12%\n\x04task\x18\x01 \x01(\x0e\x32\x17.convscope.v1.ModelTask\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x0c\n\x04seed\x18\x03 \x01(\x03\"\x8d\x01\n\x13ImportImagesRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12)\n\x07options\x18\x03 \x01(\x0b\x32\x18.convscope.v1.JobOptions\x12*\n\x06shapes\x18\x04 \x01(\x0b\x32\x1a.convscope.v1.ShapesSource\"n\n\x14ImportImagesResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x02 \x01(\x03\x12\x17\n\x0f\x64uplicate_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x62roken_count\x18\x04 \x01(\x03\"\xda\x01\n\x16IndexCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06layers\x18\x03 \x03(\t\x12\x17\n\x0f\x65mbedding_layer\x18\x04 \x01(\t\x12 \n\x13patches_per_channel\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12)\n\x07options\x18\x06 \x01(\x0b\x32\x18.convscope.v1.JobOptions\x12\x0f\n\x07neurons\x18\x07 \x01(\x08\x42\x16\n\x14_patches_per_channel\"r\n\x17IndexCollectionResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12,\n\x05index\x18\x02 \x01(\x0b\x32\x1d.convscope.v1.CollectionIndex\x12\x15\n\rindexed_count\x18\x03 \x01(\x03\"\xfa\x01\n\x18ProjectCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\t\x12.\n\x06method\x18\x03 \x01(\x0e\x32\x1e.convscope.v1.ProjectionMethod\x12\x17\n\nperplexity\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06metric\x18\x05 \x01(\t\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x0c\n\x04onto\x18\x07 \x01(\t\x12)\n\x07options\x18\x08 \x01(\x0b\x32\x18.convscope.v1.JobOptionsB\r\n\x0b_perplexityB\x07\n\x05_seed\"\x87\x01\n\x19ProjectCollectionResponse\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\t\x12\x13\n\x0bimage_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x63oordinates\x18\x04 \x01(\t\x12\x0f\n\x07picture\x18\x05 \x01(\t\x12\x0c\n\x04page\x18\x06 \x01(\t*l\n\x10ProjectionMethod\x12!\n\x1dPROJECTION_METHOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROJECTION_METHOD_TSNE\x10\x01\x12\x19\n\x15PROJECTION_METHOD_PCA\x10\x02\x32\x88\n\n\x11\x43ollectionService\x12\x61\n\x10\x43reateCollection\x12%.convscope.v1.CreateCollectionRequest\x1a&.convscope.v1.CreateCollectionResponse\x12X\n\rGetCollection\x12\".convscope.v1.GetCollectionRequest\x1a#.convscope.v1.GetCollectionResponse\x12^\n\x0fListCollections\x12$.convscope.v1.ListCollectionsRequest\x1a%.convscope.v1.ListCollectionsResponse\x12Q\n\x10\x44\x65leteCollection\x12%.convscope.v1.DeleteCollectionRequest\x1a\x16.google.protobuf.Empty\x12W\n\x0cUploadImages\x12!.convscope.v1.UploadImagesRequest\x1a\".convscope.v1.UploadImagesResponse(\x01\x12O\n\nListImages\x12\x1f.convscope.v1.ListImagesRequest\x1a .convscope.v1.ListImagesResponse\x12I\n\x08GetImage\x12\x1d.convscope.v1.GetImageRequest\x1a\x1e.convscope.v1.GetImageResponse\x12\x66\n\x11UploadAnnotations\x12&.convscope.v1.UploadAnnotationsRequest\x1a\'.convscope.v1.UploadAnnotationsResponse(\x01\x12^\n\x0fListAnnotations\x12$.convscope.v1.ListAnnotationsRequest\x1a%.convscope.v1.ListAnnotationsResponse\x12X\n\rGetAnnotation\x12\".convscope.v1.GetAnnotationRequest\x1a#.convscope.v1.GetAnnotationResponse\x12p\n\x0cImportImages\x12!.convscope.v1.ImportImagesRequest\x1a\x1d.google.longrunning.Operation\"\x1e\xca\x41\x1b\n\x14ImportImagesResponse\x12\x03Job\x12y\n\x0fIndexCollection\x12$.convscope.v1.IndexCollectionRequest\x1a\x1d.google.longrunning.Operation\"!\xca\x41\x1e\n\x17IndexCollectionResponse\x12\x03Job\x12\x7f\n\x11ProjectCollection\x12&.convscope.v1.ProjectCollectionRequest\x1a\x1d.google.longrunning.Operation\"#\xca\x41 \n\x19ProjectCollectionResponse\x12\x03Jobb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,54 +43,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTIONSERVICE'].methods_by_name['IndexCollection']._serialized_options = b'\312A\036\n\027IndexCollectionResponse\022\003Job'
   _globals['_COLLECTIONSERVICE'].methods_by_name['ProjectCollection']._loaded_options = None
   _globals['_COLLECTIONSERVICE'].methods_by_name['ProjectCollection']._serialized_options = b'\312A \n\031ProjectCollectionResponse\022\003Job'
-  _globals['_PROJECTIONMETHOD']._serialized_start=2858
-  _globals['_PROJECTIONMETHOD']._serialized_end=2966
-  _globals['_COLLECTION']._serialized_start=193
-  _globals['_COLLECTION']._serialized_end=488
-  _globals['_BROKENFILE']._serialized_start=490
-  _globals['_BROKENFILE']._serialized_end=533
-  _globals['_COLLECTIONINDEX']._serialized_start=536
-  _globals['_COLLECTIONINDEX']._serialized_end=807
-  _globals['_COLLECTIONIMAGE']._serialized_start=809
-  _globals['_COLLECTIONIMAGE']._serialized_end=928
-  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=930
-  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=997
-  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=999
-  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=1071
-  _globals['_GETCOLLECTIONREQUEST']._serialized_start=1073
-  _globals['_GETCOLLECTIONREQUEST']._serialized_end=1109
-  _globals['_GETCOLLECTIONRESPONSE']._serialized_start=1111
-  _globals['_GETCOLLECTIONRESPONSE']._serialized_end=1180
-  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=1182
-  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=1245
-  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=1247
-  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=1344
-  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=1346
-  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=1385
-  _globals['_UPLOADIMAGESREQUEST']._serialized_start=1387
-  _globals['_UPLOADIMAGESREQUEST']._serialized_end=1464
-  _globals['_UPLOADIMAGESRESPONSE']._serialized_start=1467
-  _globals['_UPLOADIMAGESRESPONSE']._serialized_end=1605
-  _globals['_LISTIMAGESREQUEST']._serialized_start=1607
-  _globals['_LISTIMAGESREQUEST']._serialized_end=1685
-  _globals['_LISTIMAGESRESPONSE']._serialized_start=1687
-  _globals['_LISTIMAGESRESPONSE']._serialized_end=1779
-  _globals['_GETIMAGEREQUEST']._serialized_start=1781
-  _globals['_GETIMAGEREQUEST']._serialized_end=1834
-  _globals['_GETIMAGERESPONSE']._serialized_start=1836
-  _globals['_GETIMAGERESPONSE']._serialized_end=1917
-  _globals['_IMPORTIMAGESREQUEST']._serialized_start=1919
-  _globals['_IMPORTIMAGESREQUEST']._serialized_end=2016
-  _globals['_IMPORTIMAGESRESPONSE']._serialized_start=2018
-  _globals['_IMPORTIMAGESRESPONSE']._serialized_end=2128
-  _globals['_INDEXCOLLECTIONREQUEST']._serialized_start=2131
-  _globals['_INDEXCOLLECTIONREQUEST']._serialized_end=2349
-  _globals['_INDEXCOLLECTIONRESPONSE']._serialized_start=2351
-  _globals['_INDEXCOLLECTIONRESPONSE']._serialized_end=2465
-  _globals['_PROJECTCOLLECTIONREQUEST']._serialized_start=2468
-  _globals['_PROJECTCOLLECTIONREQUEST']._serialized_end=2718
-  _globals['_PROJECTCOLLECTIONRESPONSE']._serialized_start=2721
-  _globals['_PROJECTCOLLECTIONRESPONSE']._serialized_end=2856
-  _globals['_COLLECTIONSERVICE']._serialized_start=2969
-  _globals['_COLLECTIONSERVICE']._serialized_end=3967
+  _globals['_PROJECTIONMETHOD']._serialized_start=4171
+  _globals['_PROJECTIONMETHOD']._serialized_end=4279
+  _globals['_COLLECTION']._serialized_start=254
+  _globals['_COLLECTION']._serialized_end=575
+  _globals['_BROKENFILE']._serialized_start=577
+  _globals['_BROKENFILE']._serialized_end=620
+  _globals['_COLLECTIONINDEX']._serialized_start=623
+  _globals['_COLLECTIONINDEX']._serialized_end=894
+  _globals['_COLLECTIONIMAGE']._serialized_start=896
+  _globals['_COLLECTIONIMAGE']._serialized_end=1015
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=1017
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=1084
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=1086
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=1158
+  _globals['_GETCOLLECTIONREQUEST']._serialized_start=1160
+  _globals['_GETCOLLECTIONREQUEST']._serialized_end=1196
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_start=1198
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_end=1267
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=1269
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=1332
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=1334
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=1431
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=1433
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=1472
+  _globals['_UPLOADIMAGESREQUEST']._serialized_start=1474
+  _globals['_UPLOADIMAGESREQUEST']._serialized_end=1551
+  _globals['_UPLOADIMAGESRESPONSE']._serialized_start=1554
+  _globals['_UPLOADIMAGESRESPONSE']._serialized_end=1692
+  _globals['_LISTIMAGESREQUEST']._serialized_start=1694
+  _globals['_LISTIMAGESREQUEST']._serialized_end=1772
+  _globals['_LISTIMAGESRESPONSE']._serialized_start=1774
+  _globals['_LISTIMAGESRESPONSE']._serialized_end=1866
+  _globals['_GETIMAGEREQUEST']._serialized_start=1868
+  _globals['_GETIMAGEREQUEST']._serialized_end=1921
+  _globals['_GETIMAGERESPONSE']._serialized_start=1923
+  _globals['_GETIMAGERESPONSE']._serialized_end=2004
+  _globals['_ANNOTATION']._serialized_start=2007
+  _globals['_ANNOTATION']._serialized_end=2136
+  _globals['_ATTENTIONMAP']._serialized_start=2138
+  _globals['_ATTENTIONMAP']._serialized_end=2188
+  _globals['_NEWANNOTATION']._serialized_start=2191
+  _globals['_NEWANNOTATION']._serialized_end=2324
+  _globals['_NEWATTENTIONMAP']._serialized_start=2326
+  _globals['_NEWATTENTIONMAP']._serialized_end=2379
+  _globals['_UPLOADANNOTATIONSREQUEST']._serialized_start=2382
+  _globals['_UPLOADANNOTATIONSREQUEST']._serialized_end=2543
+  _globals['_UPLOADANNOTATIONSRESPONSE']._serialized_start=2546
+  _globals['_UPLOADANNOTATIONSRESPONSE']._serialized_end=2723
+  _globals['_LISTANNOTATIONSREQUEST']._serialized_start=2725
+  _globals['_LISTANNOTATIONSREQUEST']._serialized_end=2808
+  _globals['_LISTANNOTATIONSRESPONSE']._serialized_start=2810
+  _globals['_LISTANNOTATIONSRESPONSE']._serialized_end=2907
+  _globals['_GETANNOTATIONREQUEST']._serialized_start=2909
+  _globals['_GETANNOTATIONREQUEST']._serialized_end=2963
+  _globals['_GETANNOTATIONRESPONSE']._serialized_start=2966
+  _globals['_GETANNOTATIONRESPONSE']._serialized_end=3101
+  _globals['_SHAPESSOURCE']._serialized_start=3103
+  _globals['_SHAPESSOURCE']._serialized_end=3185
+  _globals['_IMPORTIMAGESREQUEST']._serialized_start=3188
+  _globals['_IMPORTIMAGESREQUEST']._serialized_end=3329
+  _globals['_IMPORTIMAGESRESPONSE']._serialized_start=3331
+  _globals['_IMPORTIMAGESRESPONSE']._serialized_end=3441
+  _globals['_INDEXCOLLECTIONREQUEST']._serialized_start=3444
+  _globals['_INDEXCOLLECTIONREQUEST']._serialized_end=3662
+  _globals['_INDEXCOLLECTIONRESPONSE']._serialized_start=3664
+  _globals['_INDEXCOLLECTIONRESPONSE']._serialized_end=3778
+  _globals['_PROJECTCOLLECTIONREQUEST']._serialized_start=3781
+  _globals['_PROJECTCOLLECTIONREQUEST']._serialized_end=4031
+  _globals['_PROJECTCOLLECTIONRESPONSE']._serialized_start=4034
+  _globals['_PROJECTCOLLECTIONRESPONSE']._serialized_end=4169
+  _globals['_COLLECTIONSERVICE']._serialized_start=4282
+  _globals['_COLLECTIONSERVICE']._serialized_end=5570
 # @@protoc_insertion_point(module_scope)

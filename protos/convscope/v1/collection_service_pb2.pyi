@@ -1,4 +1,6 @@
+from convscope.v1 import model_service_pb2 as _model_service_pb2
 from convscope.v1 import synthesis_service_pb2 as _synthesis_service_pb2
+from convscope.v1 import target_pb2 as _target_pb2
 from google.longrunning import operations_pb2 as _operations_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -20,7 +22,7 @@ PROJECTION_METHOD_TSNE: ProjectionMethod
 PROJECTION_METHOD_PCA: ProjectionMethod
 
 class Collection(_message.Message):
-    __slots__ = ("name", "display_name", "create_time", "image_count", "size_bytes", "duplicate_count", "broken_count", "broken_files", "indexes", "jobs")
+    __slots__ = ("name", "display_name", "create_time", "image_count", "size_bytes", "duplicate_count", "broken_count", "broken_files", "indexes", "jobs", "annotation_count")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +33,7 @@ class Collection(_message.Message):
     BROKEN_FILES_FIELD_NUMBER: _ClassVar[int]
     INDEXES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATION_COUNT_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     create_time: _timestamp_pb2.Timestamp
@@ -41,7 +44,8 @@ class Collection(_message.Message):
     broken_files: _containers.RepeatedCompositeFieldContainer[BrokenFile]
     indexes: _containers.RepeatedCompositeFieldContainer[CollectionIndex]
     jobs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., image_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., broken_count: _Optional[int] = ..., broken_files: _Optional[_Iterable[_Union[BrokenFile, _Mapping]]] = ..., indexes: _Optional[_Iterable[_Union[CollectionIndex, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ...) -> None: ...
+    annotation_count: int
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., image_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., broken_count: _Optional[int] = ..., broken_files: _Optional[_Iterable[_Union[BrokenFile, _Mapping]]] = ..., indexes: _Optional[_Iterable[_Union[CollectionIndex, _Mapping]]] = ..., jobs: _Optional[_Iterable[str]] = ..., annotation_count: _Optional[int] = ...) -> None: ...
 
 class BrokenFile(_message.Message):
     __slots__ = ("name", "message")
@@ -197,15 +201,131 @@ class GetImageResponse(_message.Message):
     content: bytes
     def __init__(self, image: _Optional[_Union[CollectionImage, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
 
+class Annotation(_message.Message):
+    __slots__ = ("id", "image_number", "target", "masked", "attention_map_count")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    MASKED_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_MAP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    image_number: int
+    target: _target_pb2.Target
+    masked: bool
+    attention_map_count: int
+    def __init__(self, id: _Optional[str] = ..., image_number: _Optional[int] = ..., target: _Optional[_Union[_target_pb2.Target, _Mapping]] = ..., masked: bool = ..., attention_map_count: _Optional[int] = ...) -> None: ...
+
+class AttentionMap(_message.Message):
+    __slots__ = ("annotator", "content")
+    ANNOTATOR_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    annotator: int
+    content: bytes
+    def __init__(self, annotator: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class NewAnnotation(_message.Message):
+    __slots__ = ("id", "image_number", "file_name", "target", "mask")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    image_number: int
+    file_name: str
+    target: _target_pb2.Target
+    mask: bytes
+    def __init__(self, id: _Optional[str] = ..., image_number: _Optional[int] = ..., file_name: _Optional[str] = ..., target: _Optional[_Union[_target_pb2.Target, _Mapping]] = ..., mask: _Optional[bytes] = ...) -> None: ...
+
+class NewAttentionMap(_message.Message):
+    __slots__ = ("file_name", "content")
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    file_name: str
+    content: bytes
+    def __init__(self, file_name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class UploadAnnotationsRequest(_message.Message):
+    __slots__ = ("collection", "annotation", "attention_map")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATION_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_MAP_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    annotation: NewAnnotation
+    attention_map: NewAttentionMap
+    def __init__(self, collection: _Optional[str] = ..., annotation: _Optional[_Union[NewAnnotation, _Mapping]] = ..., attention_map: _Optional[_Union[NewAttentionMap, _Mapping]] = ...) -> None: ...
+
+class UploadAnnotationsResponse(_message.Message):
+    __slots__ = ("annotation_count", "attention_map_count", "duplicate_count", "broken_files", "broken_count")
+    ANNOTATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_MAP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_FILES_FIELD_NUMBER: _ClassVar[int]
+    BROKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    annotation_count: int
+    attention_map_count: int
+    duplicate_count: int
+    broken_files: _containers.RepeatedCompositeFieldContainer[BrokenFile]
+    broken_count: int
+    def __init__(self, annotation_count: _Optional[int] = ..., attention_map_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., broken_files: _Optional[_Iterable[_Union[BrokenFile, _Mapping]]] = ..., broken_count: _Optional[int] = ...) -> None: ...
+
+class ListAnnotationsRequest(_message.Message):
+    __slots__ = ("collection", "page_size", "page_token")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    page_size: int
+    page_token: str
+    def __init__(self, collection: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAnnotationsResponse(_message.Message):
+    __slots__ = ("annotations", "next_page_token")
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    annotations: _containers.RepeatedCompositeFieldContainer[Annotation]
+    next_page_token: str
+    def __init__(self, annotations: _Optional[_Iterable[_Union[Annotation, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetAnnotationRequest(_message.Message):
+    __slots__ = ("collection", "id")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    id: str
+    def __init__(self, collection: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
+class GetAnnotationResponse(_message.Message):
+    __slots__ = ("annotation", "mask", "attention_maps")
+    ANNOTATION_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_MAPS_FIELD_NUMBER: _ClassVar[int]
+    annotation: Annotation
+    mask: bytes
+    attention_maps: _containers.RepeatedCompositeFieldContainer[AttentionMap]
+    def __init__(self, annotation: _Optional[_Union[Annotation, _Mapping]] = ..., mask: _Optional[bytes] = ..., attention_maps: _Optional[_Iterable[_Union[AttentionMap, _Mapping]]] = ...) -> None: ...
+
+class ShapesSource(_message.Message):
+    __slots__ = ("task", "count", "seed")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    task: _model_service_pb2.ModelTask
+    count: int
+    seed: int
+    def __init__(self, task: _Optional[_Union[_model_service_pb2.ModelTask, str]] = ..., count: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
 class ImportImagesRequest(_message.Message):
-    __slots__ = ("collection", "url", "options")
+    __slots__ = ("collection", "url", "options", "shapes")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SHAPES_FIELD_NUMBER: _ClassVar[int]
     collection: str
     url: str
     options: _synthesis_service_pb2.JobOptions
-    def __init__(self, collection: _Optional[str] = ..., url: _Optional[str] = ..., options: _Optional[_Union[_synthesis_service_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+    shapes: ShapesSource
+    def __init__(self, collection: _Optional[str] = ..., url: _Optional[str] = ..., options: _Optional[_Union[_synthesis_service_pb2.JobOptions, _Mapping]] = ..., shapes: _Optional[_Union[ShapesSource, _Mapping]] = ...) -> None: ...
 
 class ImportImagesResponse(_message.Message):
     __slots__ = ("collection", "added_count", "duplicate_count", "broken_count")

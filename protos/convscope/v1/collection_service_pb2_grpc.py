@@ -73,6 +73,21 @@ class CollectionServiceStub(object):
                 request_serializer=convscope_dot_v1_dot_collection__service__pb2.GetImageRequest.SerializeToString,
                 response_deserializer=convscope_dot_v1_dot_collection__service__pb2.GetImageResponse.FromString,
                 _registered_method=True)
+        self.UploadAnnotations = channel.stream_unary(
+                '/convscope.v1.CollectionService/UploadAnnotations',
+                request_serializer=convscope_dot_v1_dot_collection__service__pb2.UploadAnnotationsRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_collection__service__pb2.UploadAnnotationsResponse.FromString,
+                _registered_method=True)
+        self.ListAnnotations = channel.unary_unary(
+                '/convscope.v1.CollectionService/ListAnnotations',
+                request_serializer=convscope_dot_v1_dot_collection__service__pb2.ListAnnotationsRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_collection__service__pb2.ListAnnotationsResponse.FromString,
+                _registered_method=True)
+        self.GetAnnotation = channel.unary_unary(
+                '/convscope.v1.CollectionService/GetAnnotation',
+                request_serializer=convscope_dot_v1_dot_collection__service__pb2.GetAnnotationRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_collection__service__pb2.GetAnnotationResponse.FromString,
+                _registered_method=True)
         self.ImportImages = channel.unary_unary(
                 '/convscope.v1.CollectionService/ImportImages',
                 request_serializer=convscope_dot_v1_dot_collection__service__pb2.ImportImagesRequest.SerializeToString,
@@ -148,8 +163,32 @@ class CollectionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadAnnotations(self, request_iterator, context):
+        """Takes what is known about images: what is asked of each, where the right
+        answer is to be seen, and where people looked. What cannot be taken is told
+        in the response and harms nothing else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAnnotations(self, request, context):
+        """Lists the annotations of a collection in the order in which they came.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAnnotation(self, request, context):
+        """Reads one annotation with its mask and its attention maps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ImportImages(self, request, context):
-        """Takes the images under a URL, a folder or a zip file, that workers read.
+        """Takes the images under a URL, a folder or a zip file, that workers read;
+        or pictures of the small world of shapes, which workers make, annotated.
         PERMISSION_DENIED for a URL outside those that the cluster allows.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
@@ -215,6 +254,21 @@ def add_CollectionServiceServicer_to_server(servicer, server):
                     servicer.GetImage,
                     request_deserializer=convscope_dot_v1_dot_collection__service__pb2.GetImageRequest.FromString,
                     response_serializer=convscope_dot_v1_dot_collection__service__pb2.GetImageResponse.SerializeToString,
+            ),
+            'UploadAnnotations': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadAnnotations,
+                    request_deserializer=convscope_dot_v1_dot_collection__service__pb2.UploadAnnotationsRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_collection__service__pb2.UploadAnnotationsResponse.SerializeToString,
+            ),
+            'ListAnnotations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnnotations,
+                    request_deserializer=convscope_dot_v1_dot_collection__service__pb2.ListAnnotationsRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_collection__service__pb2.ListAnnotationsResponse.SerializeToString,
+            ),
+            'GetAnnotation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnnotation,
+                    request_deserializer=convscope_dot_v1_dot_collection__service__pb2.GetAnnotationRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_collection__service__pb2.GetAnnotationResponse.SerializeToString,
             ),
             'ImportImages': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportImages,
@@ -423,6 +477,87 @@ class CollectionService(object):
             '/convscope.v1.CollectionService/GetImage',
             convscope_dot_v1_dot_collection__service__pb2.GetImageRequest.SerializeToString,
             convscope_dot_v1_dot_collection__service__pb2.GetImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadAnnotations(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/convscope.v1.CollectionService/UploadAnnotations',
+            convscope_dot_v1_dot_collection__service__pb2.UploadAnnotationsRequest.SerializeToString,
+            convscope_dot_v1_dot_collection__service__pb2.UploadAnnotationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnnotations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.CollectionService/ListAnnotations',
+            convscope_dot_v1_dot_collection__service__pb2.ListAnnotationsRequest.SerializeToString,
+            convscope_dot_v1_dot_collection__service__pb2.ListAnnotationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnnotation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.CollectionService/GetAnnotation',
+            convscope_dot_v1_dot_collection__service__pb2.GetAnnotationRequest.SerializeToString,
+            convscope_dot_v1_dot_collection__service__pb2.GetAnnotationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,11 +73,33 @@ class CollectionServiceStub:
     ]
     """Reads one image, the file as it came."""
 
+    UploadAnnotations: grpc.StreamUnaryMultiCallable[
+        convscope.v1.collection_service_pb2.UploadAnnotationsRequest,
+        convscope.v1.collection_service_pb2.UploadAnnotationsResponse,
+    ]
+    """Takes what is known about images: what is asked of each, where the right
+    answer is to be seen, and where people looked. What cannot be taken is told
+    in the response and harms nothing else.
+    """
+
+    ListAnnotations: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.collection_service_pb2.ListAnnotationsRequest,
+        convscope.v1.collection_service_pb2.ListAnnotationsResponse,
+    ]
+    """Lists the annotations of a collection in the order in which they came."""
+
+    GetAnnotation: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.collection_service_pb2.GetAnnotationRequest,
+        convscope.v1.collection_service_pb2.GetAnnotationResponse,
+    ]
+    """Reads one annotation with its mask and its attention maps."""
+
     ImportImages: grpc.UnaryUnaryMultiCallable[
         convscope.v1.collection_service_pb2.ImportImagesRequest,
         google.longrunning.operations_pb2.Operation,
     ]
-    """Takes the images under a URL, a folder or a zip file, that workers read.
+    """Takes the images under a URL, a folder or a zip file, that workers read;
+    or pictures of the small world of shapes, which workers make, annotated.
     PERMISSION_DENIED for a URL outside those that the cluster allows.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
@@ -156,11 +178,33 @@ class CollectionServiceAsyncStub:
     ]
     """Reads one image, the file as it came."""
 
+    UploadAnnotations: grpc.aio.StreamUnaryMultiCallable[
+        convscope.v1.collection_service_pb2.UploadAnnotationsRequest,
+        convscope.v1.collection_service_pb2.UploadAnnotationsResponse,
+    ]
+    """Takes what is known about images: what is asked of each, where the right
+    answer is to be seen, and where people looked. What cannot be taken is told
+    in the response and harms nothing else.
+    """
+
+    ListAnnotations: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.collection_service_pb2.ListAnnotationsRequest,
+        convscope.v1.collection_service_pb2.ListAnnotationsResponse,
+    ]
+    """Lists the annotations of a collection in the order in which they came."""
+
+    GetAnnotation: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.collection_service_pb2.GetAnnotationRequest,
+        convscope.v1.collection_service_pb2.GetAnnotationResponse,
+    ]
+    """Reads one annotation with its mask and its attention maps."""
+
     ImportImages: grpc.aio.UnaryUnaryMultiCallable[
         convscope.v1.collection_service_pb2.ImportImagesRequest,
         google.longrunning.operations_pb2.Operation,
     ]
-    """Takes the images under a URL, a folder or a zip file, that workers read.
+    """Takes the images under a URL, a folder or a zip file, that workers read;
+    or pictures of the small world of shapes, which workers make, annotated.
     PERMISSION_DENIED for a URL outside those that the cluster allows.
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
@@ -254,12 +298,40 @@ class CollectionServiceServicer(metaclass=abc.ABCMeta):
         """Reads one image, the file as it came."""
 
     @abc.abstractmethod
+    def UploadAnnotations(
+        self,
+        request_iterator: _MaybeAsyncIterator[convscope.v1.collection_service_pb2.UploadAnnotationsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.collection_service_pb2.UploadAnnotationsResponse, collections.abc.Awaitable[convscope.v1.collection_service_pb2.UploadAnnotationsResponse]]:
+        """Takes what is known about images: what is asked of each, where the right
+        answer is to be seen, and where people looked. What cannot be taken is told
+        in the response and harms nothing else.
+        """
+
+    @abc.abstractmethod
+    def ListAnnotations(
+        self,
+        request: convscope.v1.collection_service_pb2.ListAnnotationsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.collection_service_pb2.ListAnnotationsResponse, collections.abc.Awaitable[convscope.v1.collection_service_pb2.ListAnnotationsResponse]]:
+        """Lists the annotations of a collection in the order in which they came."""
+
+    @abc.abstractmethod
+    def GetAnnotation(
+        self,
+        request: convscope.v1.collection_service_pb2.GetAnnotationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.collection_service_pb2.GetAnnotationResponse, collections.abc.Awaitable[convscope.v1.collection_service_pb2.GetAnnotationResponse]]:
+        """Reads one annotation with its mask and its attention maps."""
+
+    @abc.abstractmethod
     def ImportImages(
         self,
         request: convscope.v1.collection_service_pb2.ImportImagesRequest,
         context: _ServicerContext,
     ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
-        """Takes the images under a URL, a folder or a zip file, that workers read.
+        """Takes the images under a URL, a folder or a zip file, that workers read;
+        or pictures of the small world of shapes, which workers make, annotated.
         PERMISSION_DENIED for a URL outside those that the cluster allows.
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
