@@ -1,10 +1,11 @@
 """What becomes of the answer when the pixels that a heatmap names are taken out, or put back, one after the other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.engine.errors import InvalidInput
 
@@ -18,7 +19,7 @@ class Curve:
     parts: tuple[float, ...]
     """Of the pixels that have been changed, 0 to 1."""
     values: tuple[float, ...]
-    """The probability of the class then."""
+    """The answer's probability then."""
 
     @property
     def area(self) -> float:
@@ -28,9 +29,8 @@ class Curve:
 
 @torch.no_grad()
 def change_curve(
-    module: nn.Module,
+    probability: Callable[[Tensor], Tensor],
     image: Tensor,
-    target: int,
     heatmap: Tensor,
     *,
     kind: Literal["insertion", "deletion"],
@@ -39,8 +39,9 @@ def change_curve(
 ) -> Curve:
     """The strongest pixels first, of equals the first in the order of rows.
 
-    image: [3, H, W], preprocessed. heatmap: [H, W]. empty: [3, H, W], what stands where there is no picture: a colour
-    for deletion, the blurred picture for insertion. Petsiuk et al. 2018, "RISE", 4.2. Raises InvalidInput.
+    probability: pictures [n, 3, H, W], preprocessed, to that of the answer, [n]. image: [3, H, W]. heatmap: [H, W].
+    empty: [3, H, W], what stands where there is no picture: a colour for deletion, the blurred picture for insertion.
+    Petsiuk et al. 2018, "RISE", 4.2. Raises InvalidInput.
     """
     if heatmap.shape != image.shape[1:] or empty.shape != image.shape:
         message = f"a heatmap of {list(heatmap.shape)} has no place on a picture of {list(image.shape[1:])}"
@@ -58,5 +59,5 @@ def change_curve(
     values: list[float] = []
     for some in torch.split(torch.tensor(counts, device=image.device), BATCH):
         changed = torch.where(rank < some[:, None, None, None], added, begun)
-        values += module(changed).softmax(dim=1)[:, target].tolist()
+        values += probability(changed).tolist()
     return Curve(tuple(count / pixels for count in counts), tuple(values))

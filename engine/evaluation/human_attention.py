@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convscope.engine.errors import InvalidInput
 
-_NAME = re.compile(r"(?P<question>.+?)(_(?P<annotator>[0-9]+))?\.png", re.IGNORECASE)
+_NAME = re.compile(r"(?P<question>.+?)(_(?P<annotator>[0-9]{1,9}))?\.png", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,27 @@ def read_attention(folder: Path) -> Mapping[str, HumanAttention]:
         raise InvalidInput(f"there is no folder {folder}", field="folder", reason="NO_FOLDER")
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for file in sorted(folder.iterdir()):
-        named = _NAME.fullmatch(file.name)
-        if named:
-            found[named["question"]].append((int(named["annotator"] or 0), file))
+        named = _split(file.name)
+        if named is not None:
+            found[named[0]].append((named[1], file))
     if not found:
         raise InvalidInput(f"there is no map, a PNG, in {folder}", field="folder", reason="FOLDER_EMPTY")
     return {question: HumanAttention(question, _in_order(files)) for question, files in found.items()}
+
+
+def annotator_of(file_name: str) -> tuple[str, int]:
+    """The question and the annotator of a file's name; of an only one 0. Raises InvalidInput for a name that is none
+    of this layout."""
+    named = _split(file_name)
+    if named is None:
+        message = f"a map is named QUESTION_ANNOTATOR.png or QUESTION.png, not {file_name[:100]!r}"
+        raise InvalidInput(message, field="file_name", reason="NAME_INVALID")
+    return named
+
+
+def _split(file_name: str) -> tuple[str, int] | None:
+    named = _NAME.fullmatch(file_name)
+    return None if named is None else (named["question"], int(named["annotator"] or 0))
 
 
 def _in_order(files: Sequence[tuple[int, Path]]) -> tuple[Path, ...]:

@@ -22,7 +22,7 @@ def max_sensitivity(
     is nothing at all.
 
     explain: pictures [N, 3, H, W], preprocessed, to their attributions [N, ...]. Norms are Euclidean, over all values
-    of a picture. Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 2.1. Raises
+    of a picture. Yeh et al. 2019, "On the (In)fidelity and Sensitivity of Explanations", definition 3.1. Raises
     InvalidInput.
     """
     if not radius > 0:

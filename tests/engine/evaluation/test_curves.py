@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.engine.errors import InvalidInput
 from convscope.engine.evaluation.curves import change_curve
@@ -11,12 +11,9 @@ from convscope.engine.evaluation.curves import change_curve
 SIDE = 6
 
 
-class Counting(nn.Module):
-    """Two classes: the score of the first is the sum of a corner's red."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        corner = images[:, 0, :2, :2].sum((1, 2))
-        return torch.stack([corner, torch.zeros_like(corner)], 1)
+def probability(images: Tensor) -> Tensor:
+    """By the sum of a corner's red."""
+    return images[:, 0, :2, :2].sum((1, 2)).sigmoid()
 
 
 IMAGE, EMPTY = torch.ones(3, SIDE, SIDE), torch.zeros(3, SIDE, SIDE)
@@ -33,10 +30,10 @@ def by_hand(heatmap: Tensor, kind: str) -> list[float]:
     """One pixel after the other."""
     order = sorted(np.ndindex(SIDE, SIDE), key=lambda place: -float(heatmap[place]))
     picture = (IMAGE if kind == "deletion" else EMPTY).clone()
-    values = [float(Counting()(picture[None]).softmax(1)[0, 0])]
+    values = [float(probability(picture[None]))]
     for row, column in order:
         picture[:, row, column] = 0 if kind == "deletion" else 1
-        values.append(float(Counting()(picture[None]).softmax(1)[0, 0]))
+        values.append(float(probability(picture[None])))
     return values
 
 
@@ -44,7 +41,7 @@ def by_hand(heatmap: Tensor, kind: str) -> list[float]:
 @pytest.mark.parametrize("places", [[(0, 0), (0, 1), (1, 0), (1, 1)], [(5, 5), (3, 2)], []])
 def test_it_is_the_curve_by_hand(kind, places) -> None:  # type: ignore[no-untyped-def]
     heatmap = pointing(places)
-    found = change_curve(Counting(), IMAGE, 0, heatmap, kind=kind, empty=EMPTY, steps=SIDE**2)
+    found = change_curve(probability, IMAGE, heatmap, kind=kind, empty=EMPTY, steps=SIDE**2)
     np.testing.assert_allclose(found.values, by_hand(heatmap, kind), atol=1e-6)
     assert found.parts == tuple(step / SIDE**2 for step in range(SIDE**2 + 1))
     assert found.area == pytest.approx(float(np.trapezoid(found.values, found.parts)), abs=1e-6)
@@ -55,7 +52,7 @@ def test_a_map_that_knows_is_better_than_one_that_does_not() -> None:
     wrong[:2, :2] = -20
 
     def area(heatmap: Tensor, kind) -> float:  # type: ignore[no-untyped-def]
-        return change_curve(Counting(), IMAGE, 0, heatmap, kind=kind, empty=EMPTY, steps=18).area
+        return change_curve(probability, IMAGE, heatmap, kind=kind, empty=EMPTY, steps=18).area
 
     assert area(right, "insertion") > area(wrong, "insertion") + 0.3
     assert area(right, "deletion") < area(wrong, "deletion") - 0.3
@@ -71,5 +68,5 @@ def test_a_map_that_knows_is_better_than_one_that_does_not() -> None:
 )
 def test_what_cannot_be_is_named(heatmap: Tensor, steps: int, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        change_curve(Counting(), IMAGE, 0, heatmap, kind="deletion", empty=EMPTY, steps=steps)
+        change_curve(probability, IMAGE, heatmap, kind="deletion", empty=EMPTY, steps=steps)
     assert caught.value.field == field
