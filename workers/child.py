@@ -10,7 +10,7 @@ import structlog
 from convscope.services.common.collections.shards import Shards
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.jobs.job import Lease
-from convscope.services.common.jobs.kinds import INDEX_COLLECTION, KINDS
+from convscope.services.common.jobs.kinds import KINDS, SHARED_KINDS
 from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.parent_death import on_parent_death
 from convscope.services.common.store import connect
@@ -33,8 +33,9 @@ class Child:
         from convscope.engine.models.catalogue import BUILT_IN, Catalogue
         from convscope.engine.models.model import Model
         from convscope.services.common.cards import publish_card
-        from convscope.workers.index_work import help_index
         from convscope.workers.job_run import JobRun
+        from convscope.workers.kinds import PLANS
+        from convscope.workers.part_work import help_with
         from convscope.workers.warm_models import WarmModels
         from convscope.workers.work import Bench
 
@@ -74,12 +75,12 @@ class Child:
                 settings=settings,
             )()
 
-        def help_with(lease: Lease) -> None:
+        def help_out(lease: Lease) -> None:
             bench = Bench(lease, artifacts, models.get, self._store, threads=settings.threads_each)
-            help_index(bench, lambda: bool(leaving))
+            help_with(PLANS[lease.kind](bench), lambda: bool(leaving))
 
         self._carry_out = carry_out
-        self._help_with = help_with
+        self._help_out = help_out
         log.info("takes jobs", worker=self._owner)
 
     def work(self, kind: str) -> None:
@@ -90,17 +91,17 @@ class Child:
         if lease is not None:
             self._carry_out(lease)
             end_traces()  # a child may be killed before it would send them by itself
-        elif kind == INDEX_COLLECTION:
-            self._help()
+        elif kind in SHARED_KINDS:
+            self._help(kind)
 
-    def _help(self) -> None:
-        """Take parts of jobs that other workers hold."""
-        for shared in self._shards.wanting_help():
+    def _help(self, kind: str) -> None:
+        """Take parts of jobs of a kind that other workers hold."""
+        for shared in self._shards.wanting_help(kind):
             job = self._records.find(shared.job)
             if job is not None:
                 # Without a token: a helper changes nothing of the job's record.
                 lease = Lease(job.id, token=0, attempt=job.attempts, kind=job.kind, model=job.model, spec=job.spec)
                 try:
-                    self._help_with(lease)
+                    self._help_out(lease)
                 except Exception as error:  # the job's own worker meets it too, and tells it
                     log.warning("cannot help", job=job.id, error=str(error))

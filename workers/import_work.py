@@ -1,41 +1,30 @@
 """Images under a URL into a collection, as a job."""
 
+import hashlib
 import json
 import os
 import posixpath
 import zipfile
-from abc import ABC, abstractmethod
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from convscope.engine.errors import InvalidInput
+from convscope.services.common.collections.annotating import Annotating, AnnotationsTaken, to_json
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.collections.sources import check_source
 from convscope.services.common.collections.taking import Taken, Taking
 from convscope.services.common.errors import CollectionNotFound
 from convscope.services.common.jobs.job import File, Progress
+from convscope.workers.import_source import Refused, Source
+from convscope.workers.made_shapes import MadeShapes
 from convscope.workers.work import Bench, Keep, Work
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp")
 # One file; a larger one is told as broken, and of a zip no more of it is unpacked.
 MOST_BYTES = 64 * 1024 * 1024
 TOO_LARGE = f"the file is larger than {MOST_BYTES // 1024 // 1024} MiB"
-
-
-class Refused(Exception):
-    """A file that is not read."""
-
-
-class Source(ABC):
-    """Files under a URL, in the order of their names."""
-
-    names: list[str]
-
-    @abstractmethod
-    def read(self, name: str) -> bytes:
-        """Raises Refused; OSError where the source is away."""
 
 
 class Folder(Source):
@@ -107,18 +96,24 @@ def open_source(url: str) -> Source:
     return Folder(files, path)
 
 
+def _source(spec: dict[str, Any], bench: Bench) -> Source:
+    if "shapes" in spec:
+        return MadeShapes(**spec["shapes"])
+    return open_source(check_source(spec["url"], bench.import_roots))
+
+
 class ImportWork(Work):
-    """A file a step. Files are taken once however often they come, so that nothing is lost by beginning again."""
+    """A file a step. Files and annotations are taken once however often they come, so that nothing is lost by beginning
+    again."""
 
     def __init__(self, bench: Bench) -> None:
         """Raises SourceForbidden, InvalidInput, CollectionNotFound, OSError."""
         spec = bench.lease.spec
-        url = check_source(spec["url"], bench.import_roots)
         self._id: str = spec["collection"]
-        records = CollectionRecords(bench.store)
+        self._records = records = CollectionRecords(bench.store)
+        self._source = _source(spec, bench)
         if records.find(self._id) is None:
             raise CollectionNotFound(self._id)
-        self._source = open_source(url)
         self._at, taken = 0, Taken()
         checkpoint = bench.checkpoint()
         if checkpoint is not None:
@@ -127,6 +122,9 @@ class ImportWork(Work):
             self._at = sum(name <= state["last"] for name in self._source.names)
             taken = Taken(state["added"], state["duplicates"], state["broken"])
         self._taking = Taking(self._id, records, bench.artifacts, max_pixels=bench.max_pixels, taken=taken)
+        self._annotating = Annotating(
+            self._id, records, bench.artifacts, max_pixels=bench.max_pixels, taken=AnnotationsTaken()
+        )
 
     @property
     def over(self) -> bool:
@@ -135,12 +133,21 @@ class ImportWork(Work):
     def advance(self) -> None:
         name = self._source.names[self._at]
         try:
-            self._taking.take(name, self._source.read(name))
+            data = self._source.read(name)
+            self._taking.take(name, data)
+            if isinstance(self._source, MadeShapes):
+                self._annotate(self._source, name, data)
         except Refused as refused:
             self._taking.refuse(name, str(refused))
         except FileNotFoundError:
             self._taking.refuse(name, "the file is gone")
         self._at += 1
+
+    def _annotate(self, shapes: MadeShapes, name: str, data: bytes) -> None:
+        number = self._records.number_of(self._id, hashlib.sha256(data).hexdigest())
+        assert number is not None
+        for one in shapes.annotations(name):
+            self._annotating.take(one.id, number, to_json(one.target), one.mask)
 
     def progress(self) -> Progress:
         return Progress(self._at, len(self._source.names), 0.0, ())

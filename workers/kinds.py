@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from convscope.services.common.jobs.kinds import (
+    EVALUATION_KINDS,
     IMPORT_IMAGES,
     INDEX_COLLECTION,
     PROJECT_COLLECTION,
     SYNTHESIS_KINDS,
 )
 from convscope.workers.import_work import ImportWork
-from convscope.workers.index_work import IndexWork
+from convscope.workers.index_work import IndexPlan, IndexWork
+from convscope.workers.part_work import Plan
 from convscope.workers.syntheses import begin_synthesis
 from convscope.workers.work import Bench, Work
 
@@ -21,9 +23,28 @@ def _begin_projection(bench: Bench) -> Work:
     return ProjectWork(bench)
 
 
+def _begin_evaluation(bench: Bench) -> Work:
+    # scipy's statistics take a second to import.
+    from convscope.workers.evaluate_work import EvaluateWork
+
+    return EvaluateWork(bench)
+
+
+def _plan_evaluation(bench: Bench) -> Plan:
+    from convscope.workers.evaluation_plan import EvaluationPlan
+
+    return EvaluationPlan(bench)
+
+
 WORK: Mapping[str, Callable[[Bench], Work]] = {
     **dict.fromkeys(SYNTHESIS_KINDS, begin_synthesis),
     IMPORT_IMAGES: ImportWork,
     INDEX_COLLECTION: IndexWork,
     PROJECT_COLLECTION: _begin_projection,
+    **dict.fromkeys(EVALUATION_KINDS, _begin_evaluation),
 }
+PLANS: Mapping[str, Callable[[Bench], Plan]] = {
+    INDEX_COLLECTION: IndexPlan,
+    **dict.fromkeys(EVALUATION_KINDS, _plan_evaluation),
+}
+"""Of the kinds with which others may help."""

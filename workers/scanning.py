@@ -1,7 +1,7 @@
 """A part of a collection through a model: files are read and decoded while the model runs."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -86,6 +86,10 @@ class Scanning:
         thumbnails = tuple(picture for batch in self._scanned for picture in batch.thumbnails)
         return Shard(findings, np.stack(pixels), thumbnails)
 
+    def to_bytes(self) -> bytes:
+        """shard(), as it is kept."""
+        return self.shard().to_bytes()
+
     def close(self) -> None:
         """Give up what is being read."""
         self._streams.shutdown(cancel_futures=True)
@@ -119,9 +123,3 @@ class Scanning:
         image, _ = self._model.preprocessing.crop(picture)
         small = shrink(picture)
         return _Read(image, pixel_vector(small), thumbnail(small))
-
-
-def parts_of(first: int, end: int, size: int) -> Iterator[range]:
-    """The numbers from `first` on, below `end`, in parts of `size`."""
-    for start in range(first, end, size):
-        yield range(start, min(end, start + size))

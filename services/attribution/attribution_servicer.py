@@ -32,15 +32,15 @@ from convscope.services.attribution.requests import (
     in_request,
 )
 from convscope.services.attribution.runner import Runner
-from convscope.services.attribution.sentences import (
-    check_beams,
-    given_question,
-    said_caption,
-)
 from convscope.services.attribution.stream import answer_stream
 from convscope.services.attribution.work import Result, Task
 from convscope.services.common.admission import Admission
 from convscope.services.common.call import Call
+from convscope.services.common.sentences import (
+    check_beams,
+    given_question,
+    said_caption,
+)
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
     AnalyzeFailureResponse,

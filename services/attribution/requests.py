@@ -1,29 +1,20 @@
 """What a request asks for, checked before anything is paid."""
 
-from collections.abc import Iterator, MutableSequence, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from google.protobuf.message import Message
 
 from convscope.engine.attribution.methods import METHODS, find_method
-from convscope.engine.attribution.target import ClassTarget, Output, Target, UnitTarget
+from convscope.engine.attribution.target import ClassTarget, Target
 from convscope.engine.errors import ConvscopeError, InvalidInput, UnknownName
 from convscope.engine.imaging.colormap import COLORMAPS
 from convscope.engine.models.model import Model
 from convscope.engine.models.variants import Precision
-from convscope.services.attribution.sentences import (
-    CaptionPart,
-    Sentence,
-    check_answer,
-    check_beams,
-    check_caption,
-    given_caption,
-)
 from convscope.services.attribution.work import Ask, Task
+from convscope.services.common.request_fields import set_fields, under
+from convscope.services.common.sentences import CaptionPart, Sentence, check_beams, given_caption
+from convscope.services.common.targets import Checked, check_class, check_target
 from convscope.services.common.tensors import FLOATS
-from convscope.v1 import attribution_service_pb2, method_pb2, target_pb2
+from convscope.v1 import attribution_service_pb2, method_pb2
 from convscope.v1.attribution_service_pb2 import (
     AnalyzeFailureRequest,
     AttributeCaptionRequest,
@@ -38,14 +29,7 @@ Drawn = AttributeRequest | CompareRequest | AnalyzeFailureRequest | AttributeCap
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 1000
 MAX_VARIANTS = 32
-MAX_CLASSES = 100
 TOP_CLASS = ClassTarget()
-OUTPUTS: dict[int, Output | None] = {
-    target_pb2.Target.OUTPUT_UNSPECIFIED: None,
-    target_pb2.Target.OUTPUT_SCORE: "score",
-    target_pb2.Target.OUTPUT_PROBABILITY: "probability",
-    target_pb2.Target.OUTPUT_LOG_PROBABILITY: "log_probability",
-}
 PRECISIONS: dict[Precision, attribution_service_pb2.Precision] = {
     "float32": attribution_service_pb2.PRECISION_FLOAT32,
     "bfloat16": attribution_service_pb2.PRECISION_BFLOAT16,
@@ -134,7 +118,7 @@ def check_failure(request: AnalyzeFailureRequest, model: Model, default: Precisi
     """As check_attribute(). The first part is for what the model says, the second for the truth."""
     model.check_task("classify", field="model")
     ask = _check_method_or_default(request, model)
-    truth = ClassTarget((_check_class(request.truth, model, "truth"),))
+    truth = ClassTarget((check_class(request.truth, model, "truth"),))
     # What the model says is nowhere in the request: where it cannot be explained, the method is to blame.
     parts = (Part(ask, TOP_CLASS, "method", "method", "said"), Part(ask, truth, "method", "truth", "truth"))
     return Order(parts, _check_precision(request.precision, model, default), _check_form(request))
@@ -169,14 +153,6 @@ def check_range(field: str, value: float, low: float, high: float, *, of: str = 
         raise InvalidInput(f"{field} must be {low} to {high}{things}, not {value}", field=field, reason="OUT_OF_RANGE")
 
 
-def set_fields(message: Message) -> dict[str, Any]:
-    """The fields of a message that the caller set, by name; repeated ones as tuples."""
-    return {
-        field.name: tuple(value) if isinstance(value, MutableSequence) else value
-        for field, value in message.ListFields()
-    }
-
-
 def in_request(error: ConvscopeError, order: Order) -> ConvscopeError:
     """An error of the engine, its field as the path in the request."""
     part = order.parts[error.position or 0]
@@ -189,25 +165,16 @@ def in_request(error: ConvscopeError, order: Order) -> ConvscopeError:
     return error
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """A target, with what the model is to read for it."""
-
-    target: Target | CaptionPart
-    sentence: Sentence | None = None
-    beams: int = 0
-
-
-def _check_part(message: AttributeRequest | Variant, model: Model, path: str) -> tuple[Part, _Checked]:
+def _check_part(message: AttributeRequest | Variant, model: Model, path: str) -> tuple[Part, Checked]:
     """path: of the message in the request, with its dot; empty for the request itself."""
     method_path, target_path = f"{path}method", f"{path}target"
     ask = _check_method(message.method, model, method_path)
-    checked = _check_target(message.target, model, target_path)
+    checked = check_target(message.target, model, target_path)
     return Part(ask, checked.target, method_path, target_path), checked
 
 
 def _order(
-    found: Sequence[tuple[Part, _Checked]],
+    found: Sequence[tuple[Part, Checked]],
     request: AttributeRequest | CompareRequest,
     model: Model,
     default: Precision,
@@ -236,72 +203,9 @@ def _check_method(message: method_pb2.Method, model: Model, path: str) -> Ask:
     if name is None:
         known = f"a method is required that this server knows: {', '.join(METHODS)}"
         raise InvalidInput(known, field=path, reason="UNKNOWN_METHOD")
-    with _under(f"{path}.{name}"):
+    with under(f"{path}.{name}"):
         method, parameters = find_method(name, set_fields(getattr(message, name)))
         return Ask(name, method, parameters, parameters.looks_at(model.layers))
-
-
-def _check_target(message: target_pb2.Target, model: Model, path: str) -> _Checked:
-    """What a target names; for none the top class, or a captioner's own caption."""
-    if message.output not in OUTPUTS:
-        raise InvalidInput("unknown output", field=f"{path}.output", reason="OUT_OF_RANGE")
-    output, kind = OUTPUTS[message.output], message.WhichOneof("kind")
-    if kind == "unit":
-        return _Checked(_check_unit(message.unit, model, f"{path}.unit"))
-    if kind == "caption" or (kind is None and model.task == "caption"):
-        if output not in (None, "log_probability"):
-            message_ = "words are explained by the logarithm of their probability"
-            raise InvalidInput(message_, field=f"{path}.output", reason="OUT_OF_RANGE")
-        return _Checked(*check_caption(message.caption, model, f"{path}.caption"))
-    if kind == "answer" or (kind is None and model.task == "vqa"):
-        target, question = check_answer(message.answer, model, f"{path}.answer")
-        return _Checked(replace(target, output=output), question)
-    model.check_task("classify", field=path)
-    return _Checked(_check_classes_target(message, model, path, output))
-
-
-def _check_classes_target(message: target_pb2.Target, model: Model, path: str, output: Output | None) -> ClassTarget:
-    match message.WhichOneof("kind"):
-        case "class_index":
-            return ClassTarget((model.labels.check_index(message.class_index, field=path),), output=output)
-        case "class_label":
-            return ClassTarget((model.labels.index_of(message.class_label, field=path),), output=output)
-        case "classes":
-            classes = message.classes
-            if not classes.plus:
-                message_ = "at least one class is required"
-                raise InvalidInput(message_, field=f"{path}.classes.plus", reason="UNKNOWN_CLASS")
-            plus = _check_classes(classes.plus, model, f"{path}.classes.plus")
-            return ClassTarget(plus, _check_classes(classes.minus, model, f"{path}.classes.minus"), output)
-        case _:
-            return ClassTarget(output=output)
-
-
-def _check_classes(classes: Sequence[target_pb2.ClassReference], model: Model, path: str) -> tuple[int, ...]:
-    if len(classes) > MAX_CLASSES:
-        message = f"at most {MAX_CLASSES} classes, not {len(classes)}"
-        raise InvalidInput(message, field=path, reason="OUT_OF_RANGE")
-    return tuple(_check_class(reference, model, f"{path}[{number}]") for number, reference in enumerate(classes))
-
-
-def _check_class(reference: target_pb2.ClassReference, model: Model, path: str) -> int:
-    match reference.WhichOneof("kind"):
-        case "index":
-            return model.labels.check_index(reference.index, field=path)
-        case "label":
-            return model.labels.index_of(reference.label, field=path)
-        case _:
-            raise InvalidInput("a class is required: its index or label", field=path, reason="UNKNOWN_CLASS")
-
-
-def _check_unit(unit: target_pb2.Unit, model: Model, path: str) -> UnitTarget:
-    if unit.HasField("row") != unit.HasField("column"):
-        raise InvalidInput("row and column go together", field=f"{path}.row", reason="INVALID_PARAMETER")
-    place = (unit.row, unit.column) if unit.HasField("row") else None
-    target = UnitTarget(unit.layer, unit.channel, place)
-    with _under(path):
-        target.check(model.layers)
-    return target
 
 
 def _check_precision(precision: attribution_service_pb2.Precision, model: Model, default: Precision) -> Precision:
@@ -340,13 +244,3 @@ def _check_drawing(request: Drawn, field: str) -> Overlay | None:
     if drawing.format not in Overlay.Format.values():
         raise InvalidInput("format must be PNG or JPEG", field=f"{field}.format", reason="OUT_OF_RANGE")
     return drawing
-
-
-@contextmanager
-def _under(path: str) -> Iterator[None]:
-    """Errors within name a field under `path`."""
-    try:
-        yield
-    except ConvscopeError as error:
-        error.field = f"{path}.{error.field}" if error.field else path
-        raise

@@ -9,6 +9,8 @@ ConvscopeError (engine)
 ├── CollectionNotFound  NOT_FOUND         UNKNOWN_COLLECTION
 ├── CollectionBusy   FAILED_PRECONDITION  COLLECTION_BUSY; a job works on it
 ├── IndexUnusable    FAILED_PRECONDITION  NO_INDEX, INDEX_STALE, COLLECTION_EMPTY
+├── AnnotationNotFound  NOT_FOUND         UNKNOWN_ANNOTATION
+├── TruthMissing     FAILED_PRECONDITION  MASKS_MISSING, ATTENTION_MISSING, QUESTIONS_MISSING, EXAMPLES_TOO_FEW
 ├── StoreAway        UNAVAILABLE          STORE_AWAY; says when to try again
 ├── ArtifactsAway    UNAVAILABLE          ARTIFACTS_AWAY; says when to try again
 ├── ModelLoading     UNAVAILABLE          MODEL_LOADING; says when to try again
@@ -131,6 +133,27 @@ class CollectionBusy(ConvscopeError):
 
 class IndexUnusable(ConvscopeError):
     """An index that is not there, or is not of the model as it is."""
+
+    status = "FAILED_PRECONDITION"
+
+    def __init__(self, message: str, *, reason: str, field: str) -> None:
+        super().__init__(message, field=field)
+        self.reason = reason
+
+
+class AnnotationNotFound(ConvscopeError):
+    """An annotation that a collection does not have."""
+
+    status = "NOT_FOUND"
+    reason = "UNKNOWN_ANNOTATION"
+
+    def __init__(self, collection: str, id: str) -> None:
+        """collection: resource name."""
+        super().__init__(f"{collection} has no annotation {id[:100]!r}", field="id")
+
+
+class TruthMissing(ConvscopeError):
+    """A collection of which that is not known which an evaluation needs."""
 
     status = "FAILED_PRECONDITION"
 

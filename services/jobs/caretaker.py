@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from convscope.services.common.collections.shards import Shards
 from convscope.services.common.jobs.artifacts import Artifacts, folder_of
-from convscope.services.common.jobs.kinds import INDEX_COLLECTION, KINDS
+from convscope.services.common.jobs.kinds import KINDS, SHARED_KINDS
 from convscope.services.common.jobs.messages import Messages
 from convscope.services.common.jobs.records import JobRecords, Reaping
 from convscope.services.jobs.metrics import COUNTS, QUEUED, RUNNING
@@ -74,7 +74,7 @@ class Caretaker:
         for kind in KINDS:
             queued = self._records.queued(kind)
             QUEUED.labels(kind).set(queued)
-            wanted = queued + (len(self._shards.wanting_help()) if kind == INDEX_COLLECTION else 0)
+            wanted = queued + (len(self._shards.wanting_help(kind)) if kind in SHARED_KINDS else 0)
             missing = max(0, wanted - self._messages.waiting(kind))
             for _ in range(min(missing, self._missing[kind])):
                 self._messages.send(kind)

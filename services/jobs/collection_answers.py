@@ -22,6 +22,7 @@ def to_collection(collection: Collection, jobs: Sequence[str]) -> messages.Colle
         broken_files=map(to_broken, collection.broken),
         indexes=map(to_index, collection.indexes),
         jobs=[JOBS + job for job in jobs],
+        annotation_count=collection.annotation_count,
     )
 
 

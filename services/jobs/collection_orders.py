@@ -20,11 +20,19 @@ from convscope.v1.collection_service_pb2 import (
     ImportImagesRequest,
     IndexCollectionRequest,
     ProjectCollectionRequest,
+    ShapesSource,
 )
-from convscope.v1.model_service_pb2 import ModelCard
+from convscope.v1.model_service_pb2 import ModelCard, ModelTask
 
 MAX_LAYERS = 64
 DEFAULT_PATCHES, MOST_PATCHES = 32, 256
+MOST_SHAPES = 10_000
+TASKS: Mapping[int, str] = {
+    ModelTask.MODEL_TASK_UNSPECIFIED: "classify",
+    ModelTask.MODEL_TASK_CLASSIFY: "classify",
+    ModelTask.MODEL_TASK_CAPTION: "caption",
+    ModelTask.MODEL_TASK_VQA: "vqa",
+}
 COORDINATES = "coordinates.npy"
 METHODS: Mapping[int, str] = {
     messages.PROJECTION_METHOD_UNSPECIFIED: "tsne",
@@ -70,9 +78,29 @@ def check_index_collection(
 
 def check_import_images(request: ImportImagesRequest, collection: Collection, limits: JobsSettings) -> Order:
     """Raises InvalidInput, SourceForbidden."""
-    check_length(request.url, "url", field="url")
-    spec = {"collection": collection.id, "url": check_source(request.url, limits.import_roots)}
+    if request.HasField("shapes") and request.url:
+        message = "images come from a URL, or are made; not both"
+        raise InvalidInput(message, field="url", reason="CONTRADICTION")
+    spec: dict[str, Any] = {"collection": collection.id}
+    if request.HasField("shapes"):
+        spec["shapes"] = _check_shapes(request.shapes)
+    else:
+        check_length(request.url, "url", field="url")
+        spec["url"] = check_source(request.url, limits.import_roots)
     return make_order(IMPORT_IMAGES, None, request.options, spec)
+
+
+def _check_shapes(shapes: ShapesSource) -> dict[str, Any]:
+    task = TASKS.get(shapes.task)
+    if task is None:
+        raise InvalidInput("unknown task", field="shapes.task", reason="OUT_OF_RANGE")
+    if not 1 <= shapes.count <= MOST_SHAPES:
+        message = f"count must be 1 to {MOST_SHAPES}, not {shapes.count}"
+        raise InvalidInput(message, field="shapes.count", reason="OUT_OF_RANGE")
+    if shapes.seed < 0:
+        message = f"seed must be from 0, not {shapes.seed}"
+        raise InvalidInput(message, field="shapes.seed", reason="OUT_OF_RANGE")
+    return {"task": task, "count": shapes.count, "seed": shapes.seed}
 
 
 def check_project_collection(request: ProjectCollectionRequest, collection: Collection, desk: Desk) -> Order:

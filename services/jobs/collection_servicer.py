@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
 import grpc
@@ -21,7 +21,7 @@ from convscope.services.common.newest import Place
 from convscope.services.common.pages import foreign_token, from_token, page_size, to_token
 from convscope.services.common.resource_names import collection_id, model_name
 from convscope.services.common.store import reached
-from convscope.services.jobs.answers import to_operation
+from convscope.services.jobs.annotations import Annotations
 from convscope.services.jobs.callers import caller_of
 from convscope.services.jobs.collection_answers import to_broken, to_collection, to_image
 from convscope.services.jobs.collection_orders import (
@@ -29,6 +29,7 @@ from convscope.services.jobs.collection_orders import (
     check_index_collection,
     check_project_collection,
 )
+from convscope.services.jobs.collection_work import CollectionWork
 from convscope.services.jobs.collections import Collections
 from convscope.services.jobs.desk import Desk
 from convscope.services.jobs.orders import LONGEST_REQUEST_ID, Order
@@ -38,17 +39,23 @@ from convscope.v1.collection_service_pb2 import (
     CreateCollectionRequest,
     CreateCollectionResponse,
     DeleteCollectionRequest,
+    GetAnnotationRequest,
+    GetAnnotationResponse,
     GetCollectionRequest,
     GetCollectionResponse,
     GetImageRequest,
     GetImageResponse,
     ImportImagesRequest,
     IndexCollectionRequest,
+    ListAnnotationsRequest,
+    ListAnnotationsResponse,
     ListCollectionsRequest,
     ListCollectionsResponse,
     ListImagesRequest,
     ListImagesResponse,
     ProjectCollectionRequest,
+    UploadAnnotationsRequest,
+    UploadAnnotationsResponse,
     UploadImagesRequest,
     UploadImagesResponse,
 )
@@ -65,13 +72,16 @@ class CollectionServicer(CollectionServiceServicer):
         desk: Desk,
         collections: Collections,
         store: redis.Redis,
+        work: CollectionWork,
         *,
         calls: Admission,
         uploads: Admission,
         limits: JobsSettings,
     ) -> None:
         self._desk = desk
+        self._work = work
         self._collections = collections
+        self._annotations = Annotations(collections)
         self._store = store
         self._calls = calls
         self._uploads = uploads
@@ -153,11 +163,33 @@ class CollectionServicer(CollectionServiceServicer):
             content = self._collections.image(collection.id, image)
         return GetImageResponse(image=to_image(request.number, image), content=content)
 
+    def UploadAnnotations(
+        self, request_iterator: Iterator[UploadAnnotationsRequest], context: grpc.ServicerContext
+    ) -> UploadAnnotationsResponse:
+        call = Call.of(context)
+        with self._uploads.place():
+            return self._annotations.take(request_iterator, call)
+
+    def ListAnnotations(
+        self, request: ListAnnotationsRequest, context: grpc.ServicerContext
+    ) -> ListAnnotationsResponse:
+        id = self._collections.find(collection_id(request.collection, field="collection")).id
+        size = page_size(request.page_size)
+        first = _first(request.page_token) if request.page_token else 0
+        page = self._annotations.page(id, first, size + 1)
+        token = to_token(str(first + size)) if len(page) > size else ""
+        return ListAnnotationsResponse(annotations=page[:size], next_page_token=token)
+
+    def GetAnnotation(self, request: GetAnnotationRequest, context: grpc.ServicerContext) -> GetAnnotationResponse:
+        collection = self._collections.find(collection_id(request.collection, field="collection"))
+        with self._calls.place():
+            return self._annotations.whole(collection.id, request.id)
+
     def ImportImages(self, request: ImportImagesRequest, context: grpc.ServicerContext) -> Operation:
         def check(collection: Records) -> Order:
             return check_import_images(request, collection, self._limits)
 
-        return self._hand_in(request, check, context)
+        return self._work.hand_in(request.collection, check, context)
 
     def IndexCollection(self, request: IndexCollectionRequest, context: grpc.ServicerContext) -> Operation:
         def check(collection: Records) -> Order:
@@ -165,32 +197,13 @@ class CollectionServicer(CollectionServiceServicer):
                 card = find_card(self._store, model_name(request.model, field="model"))
             return check_index_collection(request, collection, card, self._limits)
 
-        return self._hand_in(request, check, context)
+        return self._work.hand_in(request.collection, check, context)
 
     def ProjectCollection(self, request: ProjectCollectionRequest, context: grpc.ServicerContext) -> Operation:
         def check(collection: Records) -> Order:
             return check_project_collection(request, collection, self._desk)
 
-        return self._hand_in(request, check, context)
-
-    def _hand_in(
-        self,
-        request: ImportImagesRequest | IndexCollectionRequest | ProjectCollectionRequest,
-        check: Callable[[Records], Order],
-        context: grpc.ServicerContext,
-    ) -> Operation:
-        call = Call.of(context)
-        with self._calls.place():
-            collection = self._collections.find(collection_id(request.collection, field="collection"))
-            order = check(collection)
-            # The same call again is the job that it made, which may be at work.
-            if not self._desk.knows(order, caller_of(context)):
-                self._collections.check_idle(collection, field="collection")
-            call.check()
-            job = self._desk.hand_in(order, caller_of(context))
-            with reached():
-                self._collections.records.add_job(collection.id, job.id)
-            return to_operation(job)
+        return self._work.hand_in(request.collection, check, context)
 
     def _describe(self, id: str, *, field: str) -> Collection:
         collection = self._collections.find(id, field=field)

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from convscope.services.common.access.current import may_see
-from convscope.services.common.collections.collection import Collection, StoredImage, folder_of, image_path
+from convscope.services.common.collections.annotating import Annotating, AnnotationsTaken
+from convscope.services.common.collections.collection import (
+    Collection,
+    StoredImage,
+    annotation_path,
+    folder_of,
+    image_path,
+)
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.collections.taking import Taken, Taking
 from convscope.services.common.errors import (
@@ -59,7 +66,7 @@ class Collections:
         self.check_idle(collection, field="name")
         with reached():
             self.records.delete(id)
-        with _written(COLLECTIONS + id):
+        with written(COLLECTIONS + id):
             self._artifacts.remove(folder_of(id))
 
     def check_idle(self, collection: Collection, *, field: str) -> None:
@@ -72,17 +79,26 @@ class Collections:
     def take(self, id: str, name: str, data: bytes, taken: Taken) -> None:
         """Take a file, and count in `taken` what came of it. Raises CollectionNotFound, ArtifactsAway."""
         taking = Taking(id, self.records, self._artifacts, max_pixels=self._max_pixels, taken=taken)
-        with _written(name), reached():
+        with written(name), reached():
             taking.take(name, data)
+
+    def annotating(self, id: str, taken: AnnotationsTaken) -> Annotating:
+        """Takes annotations, and counts in `taken` what comes of them; to be used within written()."""
+        return Annotating(id, self.records, self._artifacts, max_pixels=self._max_pixels, taken=taken)
+
+    def annotation_file(self, id: str, sha256: str) -> bytes:
+        """The file of a mask or of an attention map. Raises ArtifactsAway."""
+        with written(COLLECTIONS + id):
+            return self._artifacts.get(annotation_path(id, sha256))
 
     def image(self, id: str, image: StoredImage) -> bytes:
         """The file of an image. Raises ArtifactsAway."""
-        with _written(image.file_name):
+        with written(image.file_name):
             return self._artifacts.get(image_path(id, image.sha256))
 
 
 @contextmanager
-def _written(what: str) -> Iterator[None]:
+def written(what: str) -> Iterator[None]:
     """Within it an artifact store that refuses is an ArtifactsAway."""
     try:
         yield

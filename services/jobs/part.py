@@ -19,24 +19,28 @@ from convscope.services.common.jobs.records import JobRecords
 from convscope.services.common.store import connect
 from convscope.services.jobs.caretaker import Caretaker
 from convscope.services.jobs.collection_servicer import CollectionServicer
+from convscope.services.jobs.collection_work import CollectionWork
 from convscope.services.jobs.collections import Collections
 from convscope.services.jobs.desk import Desk
+from convscope.services.jobs.evaluation_servicer import EvaluationServicer
 from convscope.services.jobs.job_servicer import JobServicer
 from convscope.services.jobs.operations_servicer import OperationsServicer
 from convscope.services.jobs.settings import JobsSettings
 from convscope.services.jobs.synthesis_servicer import SynthesisServicer
-from convscope.v1 import collection_service_pb2, job_service_pb2, synthesis_service_pb2
+from convscope.v1 import collection_service_pb2, evaluation_service_pb2, job_service_pb2, synthesis_service_pb2
 from convscope.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
+from convscope.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
 from convscope.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from convscope.v1.synthesis_service_pb2_grpc import add_SynthesisServiceServicer_to_server
 
 
 class JobsPart:
-    """SynthesisService, CollectionService, JobService and Operations, with the caretaker."""
+    """SynthesisService, CollectionService, EvaluationService, JobService and Operations, with the caretaker."""
 
     services: tuple[str, ...] = (
         synthesis_service_pb2.DESCRIPTOR.services_by_name["SynthesisService"].full_name,
         collection_service_pb2.DESCRIPTOR.services_by_name["CollectionService"].full_name,
+        evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name,
         job_service_pb2.DESCRIPTOR.services_by_name["JobService"].full_name,
         OPERATIONS.services_by_name["Operations"].full_name,
     )
@@ -61,13 +65,18 @@ class JobsPart:
         calls, watches = Admission(settings.queue_limit, "calls"), Admission(settings.watch_limit, "watches")
         self._synthesis = SynthesisServicer(desk, store, calls, settings)
         collections = Collections(CollectionRecords(store), records, artifacts, max_pixels=settings.max_image_pixels)
-        self._collections = CollectionServicer(desk, collections, store, calls=calls, uploads=watches, limits=settings)
+        work = CollectionWork(desk, collections, calls)
+        self._collections = CollectionServicer(
+            desk, collections, store, work, calls=calls, uploads=watches, limits=settings
+        )
+        self._evaluation = EvaluationServicer(work, store, settings)
         self._jobs = JobServicer(desk, watches, self._stopping)
         self._operations = OperationsServicer(desk, watches, self._stopping)
 
     def add_to(self, server: grpc.Server) -> None:
         add_SynthesisServiceServicer_to_server(self._synthesis, server)
         add_CollectionServiceServicer_to_server(self._collections, server)
+        add_EvaluationServiceServicer_to_server(self._evaluation, server)
         add_JobServiceServicer_to_server(self._jobs, server)
         add_OperationsServicer_to_server(self._operations, server)
 

@@ -9,6 +9,8 @@ from convscope.services.common.jobs.job import Job
 from convscope.services.common.jobs.kinds import (
     CREATE_ADVERSARIAL,
     DEEP_DREAM,
+    EVALUATE_ATTENTION,
+    EVALUATE_METHODS,
     IMPORT_IMAGES,
     INDEX_COLLECTION,
     INVERT_FEATURES,
@@ -18,11 +20,13 @@ from convscope.services.common.jobs.kinds import (
 )
 from convscope.services.common.resource_names import COLLECTIONS, JOBS
 from convscope.services.jobs.collection_answers import to_imported, to_indexed
+from convscope.services.jobs.evaluation_answers import CHART, REPORT, REPORT_PAGE, SOURCES, to_method_evaluation
 from convscope.v1.collection_service_pb2 import (
     ImportImagesResponse,
     IndexCollectionResponse,
     ProjectCollectionResponse,
 )
+from convscope.v1.evaluation_service_pb2 import EvaluateAttentionResponse, EvaluateMethodsResponse
 from convscope.v1.prediction_pb2 import Prediction
 from convscope.v1.synthesis_service_pb2 import (
     CreateAdversarialResponse,
@@ -119,6 +123,30 @@ def _projected(job: Job) -> ProjectCollectionResponse:
     )
 
 
+def _evaluated_methods(job: Job) -> EvaluateMethodsResponse:
+    result = job.result
+    return EvaluateMethodsResponse(
+        collection=COLLECTIONS + result["collection"],
+        example_count=result["example_count"],
+        methods=map(to_method_evaluation, result["methods"]),
+        report=artifact_resource(job.id, REPORT),
+        page=artifact_resource(job.id, REPORT_PAGE),
+    )
+
+
+def _evaluated_attention(job: Job) -> EvaluateAttentionResponse:
+    result = job.result
+    return EvaluateAttentionResponse(
+        collection=COLLECTIONS + result["collection"],
+        example_count=result["example_count"],
+        source=SOURCES[result["source"]],
+        methods=map(to_method_evaluation, result["methods"]),
+        report=artifact_resource(job.id, REPORT),
+        page=artifact_resource(job.id, REPORT_PAGE),
+        chart=artifact_resource(job.id, CHART),
+    )
+
+
 RESPONSES: Mapping[str, Callable[[Job], Message]] = {
     VISUALIZE_CLASS: _visualized_class,
     VISUALIZE_CHANNEL: _visualized_channel,
@@ -128,4 +156,6 @@ RESPONSES: Mapping[str, Callable[[Job], Message]] = {
     IMPORT_IMAGES: _imported,
     INDEX_COLLECTION: _indexed,
     PROJECT_COLLECTION: _projected,
+    EVALUATE_METHODS: _evaluated_methods,
+    EVALUATE_ATTENTION: _evaluated_attention,
 }

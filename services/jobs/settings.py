@@ -25,6 +25,8 @@ class JobsSettings(ServerSettings):
     """Where the files of jobs lie, an fsspec URL: file:///folder, s3://bucket/folder."""
     index_part: Annotated[int, Field(ge=1)] = 256
     """Images of a collection that a worker scans at a time; one that is killed costs so many at most."""
+    evaluation_part: Annotated[int, Field(ge=1)] = 8
+    """Examples of an evaluation that a worker measures at a time; one that is killed costs so many at most."""
     import_roots: ImportRoots = ()
     """URLs below which workers may read images, comma-separated; empty: none. Workers must be told the same."""
     max_queued_jobs: Annotated[int, Field(ge=1)] = 10_000

@@ -20,7 +20,7 @@ from convscope.engine import attribute
 from convscope.engine.imaging.decode import MAX_PIXELS
 from convscope.engine.models.model import Model
 from convscope.services.attribution.pictures import PictureReader
-from convscope.services.attribution.requests import set_fields
+from convscope.services.common.request_fields import set_fields
 from convscope.v1.attribution_service_pb2 import AttributeRequest, AttributeResponse, ClassifyRequest
 from convscope.v1.image_pb2 import Image
 from convscope.v1.method_pb2 import Method

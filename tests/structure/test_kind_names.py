@@ -5,12 +5,12 @@ from typer.main import get_command
 
 from convscope.client import AsyncClient, AsyncCollection, Client, Collection, job_plans
 from convscope.client.cli.app import app
-from convscope.services.common.jobs.kinds import KINDS, SYNTHESIS_KINDS
+from convscope.services.common.jobs.kinds import EVALUATION_KINDS, KINDS, SHARED_KINDS, SYNTHESIS_KINDS
 from convscope.services.jobs.responses import RESPONSES
-from convscope.v1 import collection_service_pb2
+from convscope.v1 import collection_service_pb2, evaluation_service_pb2
 from convscope.v1.synthesis_service_pb2 import DESCRIPTOR
 from convscope.web.dream.job_titles import JOB_TITLES
-from convscope.workers.kinds import WORK
+from convscope.workers.kinds import PLANS, WORK
 
 # The command is what people say.
 COMMANDS = {"deep_dream": "dream", "invert_features": "invert", "create_adversarial": "adversarial"}
@@ -22,6 +22,7 @@ def test_every_table_has_every_kind() -> None:
     assert len(KINDS) == len(set(KINDS)) >= 2
     for table in (WORK, RESPONSES, job_plans.KINDS, JOB_TITLES):
         assert set(table) == set(KINDS)
+    assert set(PLANS) == set(SHARED_KINDS)
 
 
 @pytest.mark.parametrize("kind", SYNTHESIS_KINDS)
@@ -47,7 +48,20 @@ COLLECTION_CALLS = {"import_images": "import_images", "index_collection": "index
 COLLECTION_COMMANDS = {"import_images": "import", "index_collection": "index", "project_collection": "map"}
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(SYNTHESIS_KINDS)))
+@pytest.mark.parametrize("kind", EVALUATION_KINDS)
+def test_the_call_that_evaluates_has_its_name_everywhere(kind: str) -> None:
+    name = "".join(part.capitalize() for part in kind.split("_"))
+    contract = evaluation_service_pb2.DESCRIPTOR
+    rpc = contract.services_by_name["EvaluationService"].methods_by_name[name]
+    assert rpc.input_type.name == f"{name}Request"
+    assert f"{name}Response" in contract.message_types_by_name
+    assert callable(getattr(Collection, kind))
+    assert callable(getattr(AsyncCollection, kind))
+    commands = getattr(get_command(app), "commands", {})
+    assert kind.removeprefix("evaluate_") in commands["evaluate"].commands
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(SYNTHESIS_KINDS) - set(EVALUATION_KINDS)))
 def test_the_call_on_a_collection_has_its_name_everywhere(kind: str) -> None:
     name = "".join(part.capitalize() for part in kind.split("_"))
     contract = collection_service_pb2.DESCRIPTOR

@@ -92,11 +92,11 @@ class JobsCluster:
         self._servers: list[JobsProcess] = []
         self.server = self.start_server()
         self.client = Client.connect(f"127.0.0.1:{self.port}")
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
-        self._synthesis = SynthesisServiceStub(self._channel)
-        self.collections = CollectionServiceStub(self._channel)
-        self._operations = OperationsStub(self._channel)
-        self._jobs = JobServiceStub(self._channel)
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        self._synthesis = SynthesisServiceStub(self.channel)
+        self.collections = CollectionServiceStub(self.channel)
+        self._operations = OperationsStub(self.channel)
+        self._jobs = JobServiceStub(self.channel)
         self.workers: list[WorkerProcess] = []
 
     def settings(self) -> dict[str, object]:
@@ -200,7 +200,7 @@ class JobsCluster:
 
     def close(self) -> None:
         self.client.close()
-        self._channel.close()
+        self.channel.close()
         for process in (*self.workers, *self._servers):
             if process.process.poll() is None:
                 process.kill()

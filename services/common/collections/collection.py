@@ -27,6 +27,20 @@ class StoredImage:
 
 
 @dataclass(frozen=True)
+class StoredAnnotation:
+    """What is known about an image."""
+
+    id: str
+    image_number: int
+    target: str
+    """A Target of the contract, JSON; empty: what a model itself says."""
+    mask: str
+    """SHA-256 of its file; empty for none."""
+    attention: tuple[tuple[int, str], ...] = ()
+    """Annotators in the order of their numbers, each with the SHA-256 of the map's file."""
+
+
+@dataclass(frozen=True)
 class IndexRecord:
     """What is known of an index, and where its files lie."""
 
@@ -78,6 +92,11 @@ class Collection:
     """The newest first."""
     jobs: tuple[str, ...]
     """Jobs that have worked on it, those that have ended too."""
+    annotation_count: int = 0
+    mask_count: int = 0
+    """Annotations with a mask."""
+    attended_count: int = 0
+    """Annotations with attention maps."""
 
 
 def folder_of(id: str) -> str:
@@ -88,3 +107,8 @@ def folder_of(id: str) -> str:
 def image_path(id: str, sha256: str) -> str:
     """Where an image's file lies."""
     return f"{folder_of(id)}/images/{sha256}"
+
+
+def annotation_path(id: str, sha256: str) -> str:
+    """Where a mask's or an attention map's file lies."""
+    return f"{folder_of(id)}/annotations/{sha256}"

@@ -6,10 +6,14 @@
     convscope:collection:{id}:broken     list  the first BROKEN files that were no pictures, JSON
     convscope:collection:{id}:indexes    hash  name of an index -> its record, JSON
     convscope:collection:{id}:jobs       set   jobs that were handed in to work on it
+    convscope:collection:{id}:annotations      list  every annotation, JSON, in the order of their numbers
+    convscope:collection:{id}:annotation-ids   hash  name of an annotation -> its number
+    convscope:collection:{id}:masks            set   numbers of annotations with a mask
+    convscope:collection:{id}:attention        hash  number of an annotation -> annotator: sha256 of the map, JSON
     convscope:collections                zset  every collection, by the time at which it was made
     convscope:collection-request:{length}:{caller}:{request_id}   string  the collection that this call made
 
-Images are only ever added, so that a number stays an image's name.
+Images and annotations are only ever added, so that a number stays an image's name.
 """
 
 import json
@@ -20,7 +24,13 @@ from typing import Any, Literal
 
 import redis
 
-from convscope.services.common.collections.collection import BrokenFile, Collection, IndexRecord, StoredImage
+from convscope.services.common.collections.collection import (
+    BrokenFile,
+    Collection,
+    IndexRecord,
+    StoredAnnotation,
+    StoredImage,
+)
 from convscope.services.common.newest import Place, newest
 
 BROKEN = 100
@@ -64,6 +74,33 @@ if redis.call('HINCRBY', key, 'broken', 1) <= tonumber(ARGV[3]) then redis.call(
 return 'broken'
 """
 
+_ANNOTATE = """
+local id, name, annotation, masked = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
+local key = 'convscope:collection:' .. id
+if redis.call('EXISTS', key) == 0 then return 'none' end
+local known = redis.call('HGET', key .. ':annotation-ids', name)
+if known then
+  return redis.call('LINDEX', key .. ':annotations', known) == annotation and 'duplicate' or 'taken'
+end
+local number = redis.call('RPUSH', key .. ':annotations', annotation) - 1
+redis.call('HSET', key .. ':annotation-ids', name, number)
+if masked then redis.call('SADD', key .. ':masks', number) end
+return 'added'
+"""
+
+_ATTEND = """
+local id, name, annotator, sha256 = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local key = 'convscope:collection:' .. id
+if redis.call('EXISTS', key) == 0 then return 'none' end
+local number = redis.call('HGET', key .. ':annotation-ids', name)
+if not number then return 'unknown' end
+local maps = cjson.decode(redis.call('HGET', key .. ':attention', number) or '{}')
+if maps[annotator] then return maps[annotator] == sha256 and 'duplicate' or 'taken' end
+maps[annotator] = sha256
+redis.call('HSET', key .. ':attention', number, cjson.encode(maps))
+return 'added'
+"""
+
 _PUT_INDEX = """
 local key = 'convscope:collection:' .. ARGV[1]
 if redis.call('EXISTS', key) == 0 then return false end
@@ -85,11 +122,14 @@ local request = redis.call('HGET', key, 'request')
 if not request then return 0 end
 if request ~= '' then redis.call('DEL', request) end
 redis.call('ZREM', 'convscope:collections', ARGV[1])
-redis.call('DEL', key, key .. ':images', key .. ':numbers', key .. ':broken', key .. ':indexes', key .. ':jobs')
+redis.call('DEL', key, key .. ':images', key .. ':numbers', key .. ':broken', key .. ':indexes', key .. ':jobs',
+  key .. ':annotations', key .. ':annotation-ids', key .. ':masks', key .. ':attention')
 return 1
 """
 
 Added = Literal["added", "duplicate", "broken"]
+Annotated = Literal["added", "duplicate", "taken", "unknown"]
+"""taken: there is another of that name. unknown: there is no such annotation."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +149,7 @@ class CollectionRecords:
         self._create, self._add = store.register_script(_CREATE), store.register_script(_ADD)
         self._add_broken, self._put_index = store.register_script(_ADD_BROKEN), store.register_script(_PUT_INDEX)
         self._add_job, self._delete = store.register_script(_ADD_JOB), store.register_script(_DELETE)
+        self._annotate, self._attend = store.register_script(_ANNOTATE), store.register_script(_ATTEND)
 
     def create(self, display_name: str, *, caller: str, request_id: str) -> Made:
         """Make a collection, or find the one that the same call of the same caller made before."""
@@ -126,7 +167,10 @@ class CollectionRecords:
         pipeline.lrange(f"{key}:broken", 0, -1)
         pipeline.hvals(f"{key}:indexes")
         pipeline.smembers(f"{key}:jobs")
-        record, count, broken, indexes, jobs = pipeline.execute()
+        pipeline.llen(f"{key}:annotations")
+        pipeline.scard(f"{key}:masks")
+        pipeline.hlen(f"{key}:attention")
+        record, count, broken, indexes, jobs, annotations, masks, attended = pipeline.execute()
         if not record:
             return None
         found = [IndexRecord.read(json.loads(one)) for one in indexes]
@@ -142,6 +186,9 @@ class CollectionRecords:
             broken=tuple(BrokenFile(**json.loads(one)) for one in broken),
             indexes=tuple(sorted(found, key=lambda one: -one.updated)),
             jobs=tuple(sorted(job.decode() for job in jobs)),
+            annotation_count=annotations,
+            mask_count=masks,
+            attended_count=attended,
         )
 
     def before(self, place: Place | None, count: int) -> list[Place]:
@@ -172,6 +219,57 @@ class CollectionRecords:
             pipeline.lindex(f"{_key(id)}:images", number)
         return [StoredImage(**json.loads(one)) for one in pipeline.execute()]
 
+    def number_of(self, id: str, sha256: str) -> int | None:
+        """Of the image with that content; None: there is none."""
+        number: Any = self._store.hget(f"{_key(id)}:numbers", sha256)
+        return None if number is None else int(number)
+
+    def annotate(self, id: str, annotation: StoredAnnotation) -> Annotated | None:
+        """Add an annotation whose mask's file is in its place; None: there is no such collection."""
+        written = json.dumps(
+            {
+                "id": annotation.id,
+                "image": annotation.image_number,
+                "target": annotation.target,
+                "mask": annotation.mask,
+            }
+        )
+        masked = "1" if annotation.mask else "0"
+        answer = self._annotate(args=[id, annotation.id, written, masked]).decode()
+        return None if answer == "none" else answer
+
+    def attend(self, id: str, annotation: str, annotator: int, sha256: str) -> Annotated | None:
+        """Add an attention map whose file is in its place; None: there is no such collection."""
+        answer = self._attend(args=[id, annotation, annotator, sha256]).decode()
+        return None if answer == "none" else answer
+
+    def annotations(self, id: str, first: int, count: int) -> list[StoredAnnotation]:
+        """Those with the numbers from `first` on, `count` at most."""
+        if count < 1:
+            return []
+        found: Any = self._store.lrange(f"{_key(id)}:annotations", first, first + count - 1)
+        numbers = range(first, first + len(found))
+        maps: Any = self._store.hmget(f"{_key(id)}:attention", list(numbers)) if found else []
+        return [_annotation(one, attention or b"{}") for one, attention in zip(found, maps, strict=True)]
+
+    def annotation(self, id: str, name: str) -> StoredAnnotation | None:
+        """By its name; None: there is none."""
+        number: Any = self._store.hget(f"{_key(id)}:annotation-ids", name)
+        if number is None:
+            return None
+        found = self.annotations(id, int(number), 1)
+        return found[0] if found else None
+
+    def masked(self, id: str) -> list[int]:
+        """Numbers of the annotations with a mask."""
+        found: Any = self._store.smembers(f"{_key(id)}:masks")
+        return sorted(map(int, found))
+
+    def attended(self, id: str) -> list[int]:
+        """Numbers of the annotations with attention maps."""
+        found: Any = self._store.hkeys(f"{_key(id)}:attention")
+        return sorted(map(int, found))
+
     def put_index(self, id: str, index: IndexRecord) -> IndexRecord | None:
         """Let an index be what it is from now on; with what it was before. Raises LookupError where the collection is
         no more."""
@@ -192,6 +290,12 @@ class CollectionRecords:
     def delete(self, id: str) -> bool:
         """Forget a collection. False: there was none."""
         return bool(self._delete(args=[id]))
+
+
+def _annotation(record: bytes, maps: bytes) -> StoredAnnotation:
+    written = json.loads(record)
+    attention = tuple(sorted((int(annotator), sha256) for annotator, sha256 in json.loads(maps).items()))
+    return StoredAnnotation(written["id"], written["image"], written["target"], written["mask"], attention)
 
 
 def _key(id: str) -> str:

@@ -1,4 +1,4 @@
-"""Who works on which part of a collection's scan.
+"""Who works on which part of a job on a collection.
 
     convscope:shards:{job}:held   zset  parts that somebody has, by the end of their lease
     convscope:shards:{job}:done   set   parts that are done
@@ -53,6 +53,7 @@ redis.call('SADD', done, ARGV[3])
 _WANTS_HELP = """
 local state = redis.call('HGET', 'convscope:job:' .. job, 'state')
 if state ~= 'running' and state ~= 'queued' then return -1 end
+if redis.call('HGET', 'convscope:job:' .. job, 'kind') ~= ARGV[3] then return 0 end
 return running and open() and 1 or 0
 """
 
@@ -103,13 +104,13 @@ class Shards:
         """The parts that are done."""
         return {int(part) for part in self._store.smembers(f"convscope:shards:{shared.job}:done")}
 
-    def wanting_help(self) -> list[Shared]:
-        """Running jobs with parts that nobody has. Those that have ended otherwise are forgotten."""
+    def wanting_help(self, kind: str) -> list[Shared]:
+        """Running jobs of a kind with parts that nobody has. Those that have ended otherwise are forgotten."""
         rows: Any = self._store.zrange("convscope:sharing", 0, -1, withscores=True)
         wanting = []
         for job, total in rows:
             shared = Shared(job.decode(), int(total))
-            answer = int(self._wants_help(args=[shared.job, shared.total]))
+            answer = int(self._wants_help(args=[shared.job, shared.total, kind]))
             if answer < 0:
                 self.end(shared.job)
             elif answer:

@@ -35,6 +35,7 @@ from convscope.services.common.jobs.kinds import (
 )
 from convscope.services.common.jobs.records import JobRecords
 from convscope.v1.collection_service_pb2_grpc import CollectionServiceStub
+from convscope.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from convscope.v1.image_pb2 import Image
 from convscope.v1.job_service_pb2 import ListJobsRequest
 from convscope.v1.job_service_pb2_grpc import JobServiceStub
@@ -82,8 +83,14 @@ class JobStubs:
         self.list_images = collections.ListImages
         self.get_image = collections.GetImage
         self.import_images = collections.ImportImages
+        self.upload_annotations = collections.UploadAnnotations
+        self.list_annotations = collections.ListAnnotations
+        self.get_annotation = collections.GetAnnotation
         self.index_collection = collections.IndexCollection
         self.project_collection = collections.ProjectCollection
+        evaluation = EvaluationServiceStub(channel)
+        self.evaluate_methods = evaluation.EvaluateMethods
+        self.evaluate_attention = evaluation.EvaluateAttention
         self.list_jobs = jobs.ListJobs
         self.watch_job = jobs.WatchJob
         self.download_artifact = jobs.DownloadArtifact
