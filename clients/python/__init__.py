@@ -12,6 +12,7 @@ with Client.connect("localhost:50051") as client:
 """
 
 from convscope.client.adversarial import Adversarial
+from convscope.client.annotations import Annotation, AnnotationFiles, AnnotationInfo
 from convscope.client.async_client import AsyncClient
 from convscope.client.async_collection import AsyncCollection
 from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
@@ -33,6 +34,7 @@ from convscope.client.errors import (
     ServerFault,
     Unavailable,
 )
+from convscope.client.evaluation import AttentionEvaluation, Estimate, Evaluation, MethodEvaluation
 from convscope.client.images import Preprocessed
 from convscope.client.inspection import Activation, Activations, Filters
 from convscope.client.job_events import Preview, Progress, StateChange
@@ -57,19 +59,24 @@ from convscope.client.results import (
 )
 from convscope.client.sentences import Sentence, SentenceAttribution
 from convscope.client.synthesis import Synthesis
-from convscope.client.taken import Imported, Uploaded
+from convscope.client.taken import Annotated, Imported, Uploaded
 from convscope.client.targets import Answer, Caption, Classes, Unit, Word
 
 __all__ = [
     "Activation",
     "Activations",
     "Adversarial",
+    "Annotated",
+    "Annotation",
+    "AnnotationFiles",
+    "AnnotationInfo",
     "Answer",
     "Artifact",
     "AsyncClient",
     "AsyncCollection",
     "AsyncCollectionJob",
     "AsyncJob",
+    "AttentionEvaluation",
     "Attribution",
     "BrokenFile",
     "Cancelled",
@@ -86,6 +93,8 @@ __all__ = [
     "CollectionMap",
     "Comparison",
     "DeadlineExceeded",
+    "Estimate",
+    "Evaluation",
     "FailedPrecondition",
     "FailureAnalysis",
     "Filters",
@@ -95,6 +104,7 @@ __all__ = [
     "JobInfo",
     "Layer",
     "MadePicture",
+    "MethodEvaluation",
     "Model",
     "Neighbor",
     "NeighborComparison",

@@ -15,8 +15,7 @@ from convscope.client.correlation import call_metadata
 from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
 from convscope.client.plans import Plan, Stubs
 from convscope.client.resuming import Course, Resuming, ended_early
-from convscope.client.taken import Uploaded
-from convscope.client.uploading import LEFT, Upload
+from convscope.client.sending import LEFT, R, Sending
 
 T = TypeVar("T")
 
@@ -59,7 +58,7 @@ class AsyncCaller:
                 raise
             await asyncio.sleep(attempts.pause(lost))
 
-    async def send(self, upload: Upload, on_progress: OnProgress | None, timeout: float | None) -> Uploaded:
+    async def send(self, upload: Sending[R], on_progress: OnProgress | None, timeout: float | None) -> R:
         """As Caller.send(), by which it is carried out in a thread, on a channel of its own: grpc.aio may lose the
         status of a call that ends while it is written to."""
         if self._sender is None:

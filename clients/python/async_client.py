@@ -19,7 +19,6 @@ from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.channel import Tls
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
-from convscope.client.collection_parse import reading_of
 from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
 from convscope.client.inspection import Activations, Filters
@@ -27,6 +26,7 @@ from convscope.client.inspection_plans import Numbers
 from convscope.client.job_info import JobInfo
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
+from convscope.client.readings import reading_of
 from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
 from convscope.client.sentences import Sentence, SentenceAttribution

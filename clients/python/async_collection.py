@@ -1,25 +1,33 @@
 """A collection of images on an event loop: the methods of Collection, awaited."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
 from typing import Self, TypeVar
 
 from PIL import Image as PillowImage
 
-from convscope.client import collection_plans, search_plans
+from convscope.client import annotation_plans, collection_plans, evaluation_plans, search_plans
+from convscope.client.annotating import AnnotationUpload
+from convscope.client.annotations import Annotation, AnnotationFiles, AnnotationInfo
 from convscope.client.async_caller import AsyncCaller
 from convscope.client.async_jobs import AsyncCollectionJob
+from convscope.client.attention import AttentionUpload
 from convscope.client.bulk import OnProgress
 from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo, Described
 from convscope.client.collection_map import CollectionMap
 from convscope.client.collection_parse import to_imported, to_indexed, to_map
-from convscope.client.collection_plans import Named
+from convscope.client.collection_plans import Named, Pages
+from convscope.client.evaluation import AttentionEvaluation, Evaluation
+from convscope.client.evaluation_parse import to_attention_evaluation, to_evaluation
+from convscope.client.evaluation_plans import Methods
+from convscope.client.grey import Grey
 from convscope.client.images import Picture
 from convscope.client.neighbors import NeighborComparison, Neighbors
 from convscope.client.patches import Patches
 from convscope.client.plans import Plan
 from convscope.client.synthesis import to_picture
-from convscope.client.taken import Imported, Uploaded
+from convscope.client.taken import Annotated, Imported, Uploaded
 from convscope.client.uploading import Upload
 
 T = TypeVar("T")
@@ -64,6 +72,59 @@ class AsyncCollection(Described):
         plan = collection_plans.import_images(self.name, url, priority=priority, request_id=request_id)
         return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_imported)
 
+    async def import_shapes(
+        self,
+        task: str,
+        count: int,
+        *,
+        seed: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[Imported]:
+        plan = collection_plans.import_shapes(
+            self.name, task, count, seed=seed, priority=priority, request_id=request_id
+        )
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_imported)
+
+    async def annotate(
+        self,
+        annotations: Annotation | Iterable[Annotation],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+    ) -> Annotated:
+        # In a thread: masks are read and encoded.
+        upload = await asyncio.to_thread(AnnotationUpload, self.name, annotations)
+        return await self._caller.send(upload, on_progress, timeout)
+
+    async def upload_attention(
+        self,
+        maps: str | Path | Mapping[str, Grey],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+    ) -> Annotated:
+        # In a thread: folders are looked into.
+        upload = await asyncio.to_thread(AttentionUpload, self.name, maps)
+        return await self._caller.send(upload, on_progress, timeout)
+
+    def annotations(
+        self, *, page_size: int | None = None, timeout: float | None = None
+    ) -> AsyncIterator[AnnotationInfo]:
+        return self._pages(annotation_plans.AnnotationPages(self.name, page_size), timeout)
+
+    async def annotation(self, id: str, *, timeout: float | None = None) -> AnnotationFiles:
+        return await self._caller.run(annotation_plans.get_annotation(self.name, id), timeout)
+
+    async def download_attention(self, folder: str | Path, *, timeout: float | None = None) -> list[Path]:
+        paths: list[Path] = []
+        async for info in self.annotations(timeout=timeout):
+            if info.attention_map_count:
+                files = await self.annotation(info.id, timeout=timeout)
+                paths += await asyncio.to_thread(files.save_attention, folder)
+        return paths
+
     async def index(
         self,
         *,
@@ -100,6 +161,47 @@ class AsyncCollection(Described):
             priority=priority, request_id=request_id,
         )  # fmt: skip
         return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_map)
+
+    async def evaluate_methods(
+        self,
+        *,
+        model: str,
+        methods: Methods,
+        metrics: str | Iterable[str] = (),
+        limit: int | None = None,
+        seed: int | None = None,
+        tolerance: float | None = None,
+        curve_steps: int | None = None,
+        samples: int | None = None,
+        noise: float | None = None,
+        radius: float | None = None,
+        stages: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[Evaluation]:
+        plan = evaluation_plans.evaluate_methods(
+            self.name, model=model, methods=methods, metrics=metrics, limit=limit, seed=seed, tolerance=tolerance,
+            curve_steps=curve_steps, samples=samples, noise=noise, radius=radius, stages=stages, priority=priority,
+            request_id=request_id,
+        )  # fmt: skip
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_evaluation)
+
+    async def evaluate_attention(
+        self,
+        *,
+        model: str,
+        methods: Methods,
+        limit: int | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[AttentionEvaluation]:
+        plan = evaluation_plans.evaluate_attention(
+            self.name, model=model, methods=methods, limit=limit, seed=seed, priority=priority, request_id=request_id
+        )
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_attention_evaluation)
 
     async def find_patches(
         self,
@@ -168,7 +270,7 @@ class AsyncCollection(Described):
             plan = collection_plans.of_only_model(plan, (await self.refresh(timeout=timeout)).info)
         return await self._caller.run(plan, timeout)
 
-    async def _pages(self, pages: collection_plans.ImagePages, timeout: float | None) -> AsyncIterator[CollectionImage]:
+    async def _pages(self, pages: Pages[T], timeout: float | None) -> AsyncIterator[T]:
         while not pages.over:
-            for image in await self._caller.run(pages.plan(), timeout):
-                yield image
+            for one in await self._caller.run(pages.plan(), timeout):
+                yield one

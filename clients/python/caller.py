@@ -14,8 +14,7 @@ from convscope.client.correlation import call_metadata
 from convscope.client.errors import CLIENT_CLOSED, Cancelled, ClientError, from_rpc_error
 from convscope.client.plans import Plan, Stubs
 from convscope.client.resuming import Course, Resuming, ended_early
-from convscope.client.taken import Uploaded
-from convscope.client.uploading import LEFT, Upload
+from convscope.client.sending import LEFT, R, Sending
 
 T = TypeVar("T")
 Metadata: TypeAlias = Sequence[tuple[str, str]]
@@ -74,7 +73,7 @@ class Caller:
         if lost is not None:
             raise lost
 
-    def send(self, upload: Upload, on_progress: OnProgress | None, timeout: float | None) -> Uploaded:
+    def send(self, upload: Sending[R], on_progress: OnProgress | None, timeout: float | None) -> R:
         """Send an upload, which gRPC takes in a thread of its own. on_progress: called in the caller's thread. timeout:
         seconds for all of it; None: no limit."""
         lost: ClientError | None = None

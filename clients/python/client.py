@@ -15,7 +15,6 @@ from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
 from convscope.client.collection import Collection
-from convscope.client.collection_parse import reading_of
 from convscope.client.errors import ServerFault
 from convscope.client.images import Picture
 from convscope.client.inspection import Activations, Filters
@@ -24,6 +23,7 @@ from convscope.client.job_info import JobInfo
 from convscope.client.jobs import CollectionJob, Job
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
+from convscope.client.readings import reading_of
 from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
 from convscope.client.sentences import Sentence, SentenceAttribution

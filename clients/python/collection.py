@@ -1,24 +1,32 @@
 """A collection of images, and what is found out about them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Self, TypeVar
 
 from PIL import Image as PillowImage
 
-from convscope.client import collection_plans, search_plans
+from convscope.client import annotation_plans, collection_plans, evaluation_plans, search_plans
+from convscope.client.annotating import AnnotationUpload
+from convscope.client.annotations import Annotation, AnnotationFiles, AnnotationInfo
+from convscope.client.attention import AttentionUpload
 from convscope.client.bulk import OnProgress
 from convscope.client.caller import Caller
 from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo, Described
 from convscope.client.collection_map import CollectionMap
 from convscope.client.collection_parse import to_imported, to_indexed, to_map
-from convscope.client.collection_plans import Named
+from convscope.client.collection_plans import Named, Pages
+from convscope.client.evaluation import AttentionEvaluation, Evaluation
+from convscope.client.evaluation_parse import to_attention_evaluation, to_evaluation
+from convscope.client.evaluation_plans import Methods
+from convscope.client.grey import Grey
 from convscope.client.images import Picture
 from convscope.client.jobs import CollectionJob
 from convscope.client.neighbors import NeighborComparison, Neighbors
 from convscope.client.patches import Patches
 from convscope.client.plans import Plan
 from convscope.client.synthesis import to_picture
-from convscope.client.taken import Imported, Uploaded
+from convscope.client.taken import Annotated, Imported, Uploaded
 from convscope.client.uploading import Upload
 
 T = TypeVar("T")
@@ -91,6 +99,85 @@ class Collection(Described):
         plan = collection_plans.import_images(self.name, url, priority=priority, request_id=request_id)
         return CollectionJob(self._caller, self._caller.run(plan, timeout), to_imported)
 
+    def import_shapes(
+        self,
+        task: str,
+        count: int,
+        *,
+        seed: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[Imported]:
+        """Begin to add pictures of the small world of shapes, which workers make, each with annotations: what is to be
+        said of it, and a mask of the pixels on which that depends; the job goes on by itself.
+
+        task: what is asked of each: classify, its largest thing; caption, each thing of its caption; vqa, a question.
+        count: 1 to 10000. seed: of all that is random; the networks that ship were trained on that of 9. The others are
+        those of import_images.
+        """
+        plan = collection_plans.import_shapes(
+            self.name, task, count, seed=seed, priority=priority, request_id=request_id
+        )
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_imported)
+
+    def annotate(
+        self,
+        annotations: Annotation | Iterable[Annotation],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+    ) -> Annotated:
+        """Add what is known about images over one stream: what is asked of each, and where the answer is to be seen.
+
+        annotations: one or several; of what is no generator all is read, and checked, before anything is sent.
+        on_progress: called with how many have gone out, and how many there are; of a generator 0. timeout: seconds for
+        the whole stream; None: no limit.
+
+        One that is there already, all the same, is kept once. What the server cannot take, such as one of an image that
+        the collection does not have, is told in what this gives and harms no other. Raises InvalidArgument, which names
+        the annotation by its place (annotations[3].target), and Unavailable where the connection is lost: what was
+        taken stays, and to send all again does no harm.
+        """
+        return self._caller.send(AnnotationUpload(self.name, annotations), on_progress, timeout)
+
+    def upload_attention(
+        self,
+        maps: str | Path | Mapping[str, Grey],
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+    ) -> Annotated:
+        """Add where people looked, maps of annotations that are there, over one stream.
+
+        maps: a folder of PNG files that are named as VQA-HAT names them, {annotation}_{annotator}.png, or
+        {annotation}.png of an only one; or pictures by such names, float [H, W] of 0 to 1 too, bright where the person
+        looked, of any size that covers the whole image. The others, and errors, are those of annotate(); a folder's
+        files are read as they are sent.
+        """
+        return self._caller.send(AttentionUpload(self.name, maps), on_progress, timeout)
+
+    def annotations(self, *, page_size: int | None = None, timeout: float | None = None) -> Iterator[AnnotationInfo]:
+        """All annotations in the order in which they came, asked for page by page as they are taken.
+
+        page_size: annotations for each call, 1 to 1000. timeout: seconds for each call.
+        """
+        return self._pages(annotation_plans.AnnotationPages(self.name, page_size), timeout)
+
+    def annotation(self, id: str, *, timeout: float | None = None) -> AnnotationFiles:
+        """An annotation with its mask and its attention maps. Raises NotFound for an id that none has."""
+        return self._caller.run(annotation_plans.get_annotation(self.name, id), timeout)
+
+    def download_attention(self, folder: str | Path, *, timeout: float | None = None) -> list[Path]:
+        """Write all attention maps as they came into a folder, which is made for the first, as VQA-HAT names them:
+        {id}_{annotator}.png. Gives their paths. timeout: seconds for each of several calls. Raises OSError as well."""
+        return [
+            path
+            for info in self.annotations(timeout=timeout)
+            if info.attention_map_count
+            for path in self.annotation(info.id, timeout=timeout).save_attention(folder)
+        ]
+
     def index(
         self,
         *,
@@ -144,6 +231,69 @@ class Collection(Described):
             priority=priority, request_id=request_id,
         )  # fmt: skip
         return CollectionJob(self._caller, self._caller.run(plan, timeout), to_map)
+
+    def evaluate_methods(
+        self,
+        *,
+        model: str,
+        methods: Methods,
+        metrics: str | Iterable[str] = (),
+        limit: int | None = None,
+        seed: int | None = None,
+        tolerance: float | None = None,
+        curve_steps: int | None = None,
+        samples: int | None = None,
+        noise: float | None = None,
+        radius: float | None = None,
+        stages: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[Evaluation]:
+        """Begin to measure how good explanations by methods are; the job goes on by itself.
+
+        Examples are the annotations; of a collection without any its images, each with what the model itself says of
+        it. Beside the methods a map drawn at random is measured.
+
+        methods: names, or Variants without a target, 1 to 16, each different; not segment. metrics: pointing_game,
+        box_overlap and energy_inside, which need masks, insertion, deletion, occlusion_correlation, infidelity,
+        max_sensitivity, randomization, attention_correlation; none: all for which the collection has what they need.
+        limit: only the first examples, at least 2; None: all. seed: of all that is random. tolerance: of the pointing
+        game, pixels of the model's input by which the mask may be missed. curve_steps: of insertion and deletion, 1 to
+        1000. samples: of infidelity and max_sensitivity, changes of the picture, 1 to 1000. noise: of infidelity, the
+        standard deviation of the change; radius: of max_sensitivity, the largest change of a pixel; both in units of
+        the preprocessed picture. stages: of randomization, networks on the way to the one without any trained weight,
+        1 to 100. The others are those of import_images. None leaves the server's default.
+        """
+        plan = evaluation_plans.evaluate_methods(
+            self.name, model=model, methods=methods, metrics=metrics, limit=limit, seed=seed, tolerance=tolerance,
+            curve_steps=curve_steps, samples=samples, noise=noise, radius=radius, stages=stages, priority=priority,
+            request_id=request_id,
+        )  # fmt: skip
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_evaluation)
+
+    def evaluate_attention(
+        self,
+        *,
+        model: str,
+        methods: Methods,
+        limit: int | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[AttentionEvaluation]:
+        """Begin to compare explanations by methods with where people looked, by rank correlation; the job goes on by
+        itself.
+
+        Where the collection has no attention maps its masks, the truth, stand in. Beside the methods a map drawn at
+        random is compared. The arguments are those of evaluate_methods. Raises FailedPrecondition for a collection
+        that has neither.
+        """
+        plan = evaluation_plans.evaluate_attention(
+            self.name, model=model, methods=methods, limit=limit, seed=seed, priority=priority, request_id=request_id
+        )
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_attention_evaluation)
 
     def find_patches(
         self,
@@ -233,6 +383,6 @@ class Collection(Described):
             plan = collection_plans.of_only_model(plan, self.refresh(timeout=timeout).info)
         return self._caller.run(plan, timeout)
 
-    def _pages(self, pages: collection_plans.ImagePages, timeout: float | None) -> Iterator[CollectionImage]:
+    def _pages(self, pages: Pages[T], timeout: float | None) -> Iterator[T]:
         while not pages.over:
             yield from self._caller.run(pages.plan(), timeout)

@@ -95,10 +95,13 @@ class CollectionInfo:
     """What is kept about it, the newest first."""
     jobs: tuple[str, ...]
     """Names of the jobs that work on it."""
+    annotation_count: int = 0
+    """Annotations of its images."""
 
     def __str__(self) -> str:
-        """collections/1f0c: holiday photos, 120 images."""
-        return f"{self.name}: {self.display_name}, {in_number(self.image_count, 'image')}"
+        """collections/1f0c: holiday photos, 120 images, 30 annotations."""
+        annotations = f", {in_number(self.annotation_count, 'annotation')}" if self.annotation_count else ""
+        return f"{self.name}: {self.display_name}, {in_number(self.image_count, 'image')}{annotations}"
 
 
 def in_number(count: int, thing: str) -> str:
@@ -168,3 +171,8 @@ class Described:
     def jobs(self) -> tuple[str, ...]:
         """Names of the jobs that work on it."""
         return self.info.jobs
+
+    @property
+    def annotation_count(self) -> int:
+        """Annotations of its images."""
+        return self.info.annotation_count

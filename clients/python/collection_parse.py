@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from convscope.client.collection_info import BrokenFile, CollectionImage, CollectionIndex, CollectionInfo
 from convscope.client.collection_map import COORDINATES, PAGE, PICTURE, CollectionMap
 from convscope.client.job_info import Artifact, JobInfo
-from convscope.client.job_parse import other_kind, short_name, success_of, to_time, unknown_response
-from convscope.client.taken import Imported, Uploaded
+from convscope.client.job_parse import short_name, success_of, to_time, unknown_response
+from convscope.client.taken import Annotated, Imported, Uploaded
 from convscope.v1 import collection_service_pb2 as messages
 
 R = TypeVar("R")
@@ -45,6 +45,7 @@ def to_collection_info(message: messages.Collection) -> CollectionInfo:
         broken=_to_broken(message.broken_files),
         indexes=tuple(to_index(one) for one in message.indexes),
         jobs=tuple(message.jobs),
+        annotation_count=message.annotation_count,
     )
 
 
@@ -84,20 +85,38 @@ def to_uploaded(response: messages.UploadImagesResponse) -> Uploaded:
     )
 
 
+def to_annotated(response: messages.UploadAnnotationsResponse) -> Annotated:
+    return Annotated(
+        annotations=response.annotation_count,
+        attention_maps=response.attention_map_count,
+        duplicates=response.duplicate_count,
+        broken=_to_broken(response.broken_files),
+        broken_count=response.broken_count,
+    )
+
+
+def response_of(operation: Operation, response: M) -> tuple[JobInfo, M]:
+    """The job, and its response of that kind. Raises as Reading, and ServerFault for a response of another kind."""
+    info = success_of(operation)
+    if not operation.response.Unpack(response):
+        raise unknown_response(operation)
+    return info, response
+
+
 def to_imported(operation: Operation) -> Ending[Imported]:
-    _, response = _response(operation, messages.ImportImagesResponse())
+    _, response = response_of(operation, messages.ImportImagesResponse())
     imported = Imported(response.added_count, response.duplicate_count, response.broken_count)
     return Ending((), lambda _: imported)
 
 
 def to_indexed(operation: Operation) -> Ending[CollectionIndex]:
-    _, response = _response(operation, messages.IndexCollectionResponse())
+    _, response = response_of(operation, messages.IndexCollectionResponse())
     index = replace(to_index(response.index), indexed_count=response.indexed_count)
     return Ending((), lambda _: index)
 
 
 def to_map(operation: Operation) -> Ending[CollectionMap]:
-    info, response = _response(operation, messages.ProjectCollectionResponse())
+    info, response = response_of(operation, messages.ProjectCollectionResponse())
     names = {COORDINATES: response.coordinates, PICTURE: response.picture, PAGE: response.page}
     files = {name: info.artifact(short_name(resource)) for name, resource in names.items()}
 
@@ -106,28 +125,6 @@ def to_map(operation: Operation) -> Ending[CollectionMap]:
         return CollectionMap(info, response.collection, response.index, response.image_count, found)
 
     return Ending(tuple(files.values()), made)
-
-
-READINGS: Mapping[str, Reading[Any]] = {
-    "import_images": to_imported,
-    "index_collection": to_indexed,
-    "project_collection": to_map,
-}
-"""By the kind of job."""
-
-
-def reading_of(info: JobInfo) -> Reading[Any]:
-    """Raises FailedPrecondition for a job of another kind."""
-    if info.kind not in READINGS:
-        raise other_kind(info, "is no work on a collection; Client.job() gives what it has made")
-    return READINGS[info.kind]
-
-
-def _response(operation: Operation, response: M) -> tuple[JobInfo, M]:
-    info = success_of(operation)
-    if not operation.response.Unpack(response):
-        raise unknown_response(operation)
-    return info, response
 
 
 def _to_broken(files: Iterable[messages.BrokenFile]) -> tuple[BrokenFile, ...]:

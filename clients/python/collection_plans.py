@@ -26,9 +26,13 @@ from convscope.v1.collection_service_pb2 import (
     ListImagesRequest,
     ListImagesResponse,
     ProjectCollectionRequest,
+    ShapesSource,
 )
+from convscope.v1.model_service_pb2 import MODEL_TASK_CAPTION, MODEL_TASK_CLASSIFY, MODEL_TASK_VQA
 
 T = TypeVar("T")
+TASKS = {"classify": MODEL_TASK_CLASSIFY, "caption": MODEL_TASK_CAPTION, "vqa": MODEL_TASK_VQA}
+"""What can be asked of a picture that is made."""
 METHODS = {"tsne": messages.PROJECTION_METHOD_TSNE, "pca": messages.PROJECTION_METHOD_PCA}
 """How a map can be made."""
 
@@ -37,6 +41,16 @@ class Named(Protocol):
     """A job of either client."""
 
     name: str
+
+
+class Pages(Protocol[T]):
+    """A list of things, page by page."""
+
+    over: bool
+    """Whether the last page has come."""
+
+    def plan(self) -> Plan[list[T]]:
+        """The next page."""
 
 
 def create_collection(display_name: str, *, request_id: str | None) -> Plan[CollectionInfo]:
@@ -111,6 +125,19 @@ def import_images(collection: str, url: str, *, priority: int | None, request_id
         url=check_text("url", url, "URL_INVALID"),
         options=to_options(priority, request_id),
     )
+    return Plan(lambda stubs: stubs.collections.ImportImages, request, job_of)
+
+
+def import_shapes(
+    collection: str, task: str, count: int, *, seed: int | None, priority: int | None, request_id: str | None
+) -> Plan[str]:
+    """As import_images()."""
+    shapes = ShapesSource(
+        task=check_choice("task", task, TASKS),
+        count=check_integer("count", count),
+        seed=None if seed is None else check_integer("seed", seed, bits=64),
+    )
+    request = ImportImagesRequest(collection=collection, shapes=shapes, options=to_options(priority, request_id))
     return Plan(lambda stubs: stubs.collections.ImportImages, request, job_of)
 
 

@@ -8,7 +8,13 @@ from convscope.client.job_events import ENDED
 
 SYNTHESIS_KINDS = ("visualize_class", "visualize_channel", "deep_dream", "invert_features", "create_adversarial")
 """Jobs that make pictures."""
-COLLECTION_KINDS = ("import_images", "index_collection", "project_collection")
+COLLECTION_KINDS = (
+    "import_images",
+    "index_collection",
+    "project_collection",
+    "evaluate_methods",
+    "evaluate_attention",
+)
 """Jobs on a collection."""
 
 
@@ -34,7 +40,7 @@ class JobInfo:
     """jobs/{job}."""
     kind: str
     """visualize_class, visualize_channel, deep_dream, invert_features, create_adversarial, import_images,
-    index_collection or project_collection."""
+    index_collection, project_collection, evaluate_methods or evaluate_attention."""
     model: str
     """Empty for work without one."""
     state: str

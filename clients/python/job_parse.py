@@ -13,7 +13,7 @@ from convscope.client.job_info import COLLECTION_KINDS, Artifact, JobInfo
 from convscope.client.made_picture import MadePicture
 from convscope.client.parse import to_predictions
 from convscope.client.synthesis import Synthesis, to_picture
-from convscope.client.targets import ClassName, Unit
+from convscope.client.target_parse import to_class_name, to_unit
 from convscope.v1 import job_service_pb2
 from convscope.v1.job_service_pb2 import Job, JobEvent, JobState
 from convscope.v1.synthesis_service_pb2 import (
@@ -24,8 +24,6 @@ from convscope.v1.synthesis_service_pb2 import (
     VisualizeChannelResponse,
     VisualizeClassResponse,
 )
-from convscope.v1.target_pb2 import ClassReference
-from convscope.v1.target_pb2 import Unit as UnitMessage
 
 
 def to_event(message: JobEvent) -> Event | None:
@@ -144,26 +142,17 @@ def _to_made(images: Iterable[SynthesizedImage]) -> tuple[MadePicture, ...]:
     return tuple(
         MadePicture(
             name=short_name(one.artifact),
-            target=_to_class_name(one.target) if one.HasField("target") else None,
+            target=to_class_name(one.target) if one.HasField("target") else None,
             label=one.label,
             score=one.score,
             probability=one.probability,
-            unit=_to_unit(one.unit) if one.HasField("unit") else None,
+            unit=to_unit(one.unit) if one.HasField("unit") else None,
             layer=one.layer,
             distance=one.distance if one.HasField("distance") else None,
             similarity=one.similarity if one.HasField("similarity") else None,
         )
         for one in images
     )
-
-
-def _to_unit(message: UnitMessage) -> Unit:
-    place = (message.row, message.column) if message.HasField("row") else None
-    return Unit(message.layer, message.channel, place)
-
-
-def _to_class_name(target: ClassReference) -> ClassName:
-    return target.label if target.WhichOneof("kind") == "label" else target.index
 
 
 def _to_artifact(message: job_service_pb2.Artifact) -> Artifact:

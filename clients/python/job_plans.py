@@ -1,5 +1,5 @@
-"""Every call about jobs as a value; see plans.py. Those that begin one are in synthesis_plans.py and
-collection_plans.py."""
+"""Every call about jobs as a value; see plans.py. Those that begin one are in synthesis_plans.py,
+collection_plans.py and evaluation_plans.py."""
 
 from collections.abc import Iterable
 from uuid import uuid4

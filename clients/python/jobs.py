@@ -141,8 +141,8 @@ class Job(LongWork):
 
 
 class CollectionJob(LongWork, Generic[R]):
-    """Long work on a collection, whose result is an Imported, a CollectionIndex or a CollectionMap. Collection gives
-    it; otherwise it is as every Job."""
+    """Long work on a collection, whose result is an Imported, a CollectionIndex, a CollectionMap, an Evaluation or an
+    AttentionEvaluation. Collection gives it; otherwise it is as every Job."""
 
     def __init__(self, caller: Caller, name: str, read: Reading[R]) -> None:
         super().__init__(caller, name)

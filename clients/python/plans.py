@@ -35,6 +35,7 @@ from convscope.v1.attribution_service_pb2 import (
 from convscope.v1.attribution_service_pb2 import Variant as VariantMessage
 from convscope.v1.attribution_service_pb2_grpc import AttributionServiceStub
 from convscope.v1.collection_service_pb2_grpc import CollectionServiceStub
+from convscope.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from convscope.v1.inspection_service_pb2_grpc import InspectionServiceStub
 from convscope.v1.job_service_pb2_grpc import JobServiceStub
 from convscope.v1.model_service_pb2 import (
@@ -64,6 +65,7 @@ class Stubs:
     def __init__(self, channel: grpc.Channel | grpc.aio.Channel) -> None:
         self.attribution = AttributionServiceStub(channel)
         self.collections = CollectionServiceStub(channel)
+        self.evaluation = EvaluationServiceStub(channel)
         self.inspection = InspectionServiceStub(channel)
         self.models = ModelServiceStub(channel)
         self.synthesis = SynthesisServiceStub(channel)

@@ -1,90 +1,54 @@
 """Pictures on their way into a collection: files are read one by one, as they are sent."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from convscope.client.bulk import LARGEST
-from convscope.client.collection_info import BrokenFile, in_number
 from convscope.client.collection_parse import to_uploaded
-from convscope.client.errors import ClientError, InvalidArgument, Unavailable
+from convscope.client.errors import InvalidArgument
 from convscope.client.images import Picture, Preprocessed, to_image, to_picture, unreadable
 from convscope.client.plans import Stubs
+from convscope.client.sending import Sending, sent_name
 from convscope.client.synthesis import to_png
 from convscope.client.taken import Uploaded
 from convscope.v1.collection_service_pb2 import UploadImagesRequest, UploadImagesResponse
 
-LEFT = -1
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Of the files that are taken from a folder."""
 WANTED = "a picture or several, files or folders"
-TOO_LARGE = f"the file is larger than the {LARGEST // 1024 // 1024} MiB that can be sent"
 
 
-class Upload:
-    """The two ends of an upload, for either client."""
+class Upload(Sending[Uploaded]):
+    """Pictures for a collection."""
 
     def __init__(self, collection: str, pictures: Picture | Iterable[Picture]) -> None:
         """collection: collections/{collection}. pictures: of what is no generator, folders are looked into at once.
 
-        Raises InvalidArgument (field `pictures`) for a file or folder among them that is not there.
+        Raises InvalidArgument (field `pictures`) for a file or folder among them that is not there, and on the way for
+        one that cannot be read.
         """
         self._collection = collection
-        self._pictures, self.total = _expanded(pictures)
-        self.gone: SimpleQueue[int] = SimpleQueue()
-        """How many files have gone out, each time that it changes; LEFT, from whoever waits no more, ends the call."""
-        self._count = 0
-        self._too_large: list[BrokenFile] = []
-        self._broken: Exception | None = None
+        self._pictures, total = _expanded(pictures)
+        super().__init__(total)
 
     @staticmethod
     def rpc(stubs: Stubs) -> Any:
-        """The call."""
         return stubs.collections.UploadImages
 
-    def requests(self) -> Iterator[UploadImagesRequest]:
-        """What goes out. It may run in a thread of gRPC's, where what it raises would be lost: finish() raises that."""
-        # So that a collection that is not there is told also where there is nothing to send.
-        yield UploadImagesRequest(collection=self._collection)
-        try:
-            for number, picture in enumerate(self._pictures):
-                name, content = _file(picture, number)
-                request = UploadImagesRequest(file_name=name, content=content or b"")
-                # A message over the server's limit would end the stream, the other files with it.
-                if content is None or request.ByteSize() > LARGEST:
-                    self._too_large.append(BrokenFile(name, TOO_LARGE))
-                else:
-                    yield request
-                self._count += 1
-                self.gone.put(self._count)
-        except Exception as error:
-            self._broken = error
+    def _opening(self) -> UploadImagesRequest:
+        return UploadImagesRequest(collection=self._collection)
 
-    def finish(self, response: UploadImagesResponse) -> Uploaded:
-        """What came of it. Raises InvalidArgument (field `pictures`) for a file that could not be read, and what
-        `pictures` raised; the files before it are taken."""
-        if self._broken is not None:
-            raise self._broken
-        found = to_uploaded(response)
-        count = found.broken_count + len(self._too_large)
-        return replace(found, broken=(*found.broken, *self._too_large), broken_count=count)
+    def _messages(self) -> Iterator[tuple[str, UploadImagesRequest | None]]:
+        for number, picture in enumerate(self._pictures):
+            name, content = _file(picture, number)
+            yield name, None if content is None else UploadImagesRequest(file_name=name, content=content)
 
-    def lost(self, error: ClientError) -> ClientError:
-        """What to raise where the call failed: Unavailable where the connection was lost on the way."""
-        # A server that is stopped answers CANCELLED to what it has not finished; of a proxy's server it is INTERNAL.
-        cut = error.status == "INTERNAL" and "RST_STREAM" in error.message
-        if error.reason or not (cut or error.status in ("UNAVAILABLE", "CANCELLED")):
-            return error
-        if not self._count and isinstance(error, Unavailable):
-            return error
-        after = f"the upload broke off after {in_number(self._count, 'file')}: {error.message}"
-        message = f"{after}; what was taken stays, and uploading all again adds the rest"
-        return Unavailable(message, reason="UPLOAD_BROKEN_OFF", status="UNAVAILABLE")
+    def _read(self, response: UploadImagesResponse) -> Uploaded:
+        return to_uploaded(response)
 
 
 def _expanded(pictures: Picture | Iterable[Picture]) -> tuple[Iterable[Picture], int]:
@@ -127,7 +91,7 @@ def _file(picture: Picture, number: int) -> tuple[str, bytes | None]:
             too_large = picture.stat().st_size > LARGEST
         except OSError as error:
             raise unreadable(picture, error, field="pictures") from error
-        return _text(picture.name), None if too_large else _encoded(picture)
+        return sent_name(picture), None if too_large else _encoded(picture)
     ending = "" if isinstance(picture, bytes | bytearray | memoryview) else ".png"
     return f"picture-{number}{ending}", _encoded(picture)
 
@@ -145,8 +109,3 @@ def _encoded(picture: Picture) -> bytes:
         message = "an array that is preprocessed for a model is no picture of a collection"
         raise InvalidArgument(message, field="pictures", reason="IMAGE_PREPROCESSED")
     return to_png(pixels)
-
-
-def _text(name: str) -> str:
-    """A file's name as it can be sent: on some systems it may be bytes that are no text."""
-    return name.encode(errors="replace").decode()

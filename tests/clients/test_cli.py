@@ -46,6 +46,7 @@ COMMANDS = (
     "recipes",
     "recipe-table",
     "collection",
+    "evaluate",
     "jobs",
     "models",
     "layers",

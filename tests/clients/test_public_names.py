@@ -10,12 +10,17 @@ PUBLIC = [
     "Activation",
     "Activations",
     "Adversarial",
+    "Annotated",
+    "Annotation",
+    "AnnotationFiles",
+    "AnnotationInfo",
     "Answer",
     "Artifact",
     "AsyncClient",
     "AsyncCollection",
     "AsyncCollectionJob",
     "AsyncJob",
+    "AttentionEvaluation",
     "Attribution",
     "BrokenFile",
     "Cancelled",
@@ -32,6 +37,8 @@ PUBLIC = [
     "CollectionMap",
     "Comparison",
     "DeadlineExceeded",
+    "Estimate",
+    "Evaluation",
     "FailedPrecondition",
     "FailureAnalysis",
     "Filters",
@@ -41,6 +48,7 @@ PUBLIC = [
     "JobInfo",
     "Layer",
     "MadePicture",
+    "MethodEvaluation",
     "Model",
     "Neighbor",
     "NeighborComparison",
@@ -86,7 +94,7 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cls", "count"), [(client.Client, 31), (client.Job, 8), (client.Collection, 11), (client.CollectionJob, 8)]
+    ("cls", "count"), [(client.Client, 31), (client.Job, 8), (client.Collection, 19), (client.CollectionJob, 8)]
 )
 def test_every_method_says_what_it_is_for(cls: type, count: int) -> None:
     methods = [name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")]

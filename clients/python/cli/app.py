@@ -22,6 +22,7 @@ from convscope.client.cli import (
     demo,
     dream,
     embed,
+    evaluate,
     filters,
     fool,
     invert,
@@ -61,6 +62,7 @@ app.command("fool")(fool.fool)
 app.command("recipes")(recipes.recipes)
 app.command("recipe-table")(recipe_table.recipe_table)
 app.add_typer(collection.app, name="collection")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(jobs.app, name="jobs")
 app.command("models")(models.models)
 app.command("layers")(models.layers)

@@ -12,12 +12,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from convscope.client.cli import collection_searches, collection_work
+from convscope.client.cli import collection_annotations, collection_searches, collection_work
 from convscope.client.cli.collection_name import CollectionName
 from convscope.client.cli.connection import AsJson, Server, Timeout, connect, long_timeout
-from convscope.client.cli.following import bar, ended_by_hand
+from convscope.client.cli.uploads import send
 from convscope.client.collection_info import CollectionInfo, in_number
-from convscope.client.taken import Uploaded
 
 WIDEST = 200
 MEGABYTE = 1e6
@@ -80,20 +79,8 @@ def upload(
     """Add pictures. A file that is no picture is told and harms no other; identical ones are kept once."""
     with connect(server, timeout) as client:
         collection = client.collection(name)
-
-        def work() -> Uploaded:
-            with bar("files") as shown:
-                line = shown.add_task("uploading", total=None, told="")
-                return collection.upload(
-                    paths,
-                    on_progress=lambda done, total: shown.update(line, completed=done, total=total),
-                    timeout=long_timeout(timeout),
-                )
-
-        left = "what was taken stays; the same command adds the rest"
-        uploaded = ended_by_hand(client, work, left)
-    for file in uploaded.broken:
-        print(file, file=sys.stderr)
+        seconds = long_timeout(timeout)
+        uploaded = send(client, "files", lambda told: collection.upload(paths, on_progress=told, timeout=seconds))
     print(f"{collection.name}: {uploaded}")
 
 
@@ -107,6 +94,9 @@ def delete(name: CollectionName, server: Server = None, timeout: Timeout = None)
 
 
 app.command("import")(collection_work.import_images)
+app.command("shapes")(collection_work.make_shapes)
+app.command("annotate")(collection_annotations.annotate)
+app.command("attention")(collection_annotations.attention)
 app.command("index")(collection_work.index)
 app.command("map")(collection_work.draw_map)
 app.command("patches")(collection_searches.patches)

@@ -1,4 +1,4 @@
-"""convscope collection import, index, map: long work on a collection."""
+"""convscope collection import, shapes, index, map: long work on a collection."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,11 +7,14 @@ import typer
 
 from convscope.client.cli.collection_name import CollectionName, EmbeddingLayer
 from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Timeout, connect
+from convscope.client.cli.evaluation_table import print_evaluation
 from convscope.client.cli.following import file_name, follow, interruptible
 from convscope.client.cli.job_options import Detach, Priority, Seed
 from convscope.client.client import Client
 from convscope.client.collection_map import CollectionMap
+from convscope.client.collection_plans import TASKS
 from convscope.client.errors import InvalidArgument
+from convscope.client.evaluation import Evaluation
 from convscope.client.jobs import CollectionJob
 
 MapFolder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the page, the picture, the points.")]
@@ -28,7 +31,24 @@ def import_images(
     """Add the images under a URL that workers read."""
     with connect(server, timeout) as client:
         job = client.collection(name).import_images(url, priority=priority)
-        _finish(client, job, detach)
+        finish_or_detach(client, job, detach)
+
+
+def make_shapes(
+    name: CollectionName,
+    task: Annotated[str, typer.Option("--task", help=f"What is asked of each picture: {', '.join(TASKS)}.")] = "vqa",
+    count: Annotated[int, typer.Option("--count", help="How many pictures, 1 to 10000.")] = 200,
+    seed: Seed = None,
+    priority: Priority = None,
+    detach: Detach = False,
+    server: Server = None,
+    timeout: Timeout = None,
+) -> None:
+    """Add pictures of the small world of shapes, made by workers, with what is asked of each and where the answer is to
+    be seen."""
+    with connect(server, timeout) as client:
+        job = client.collection(name).import_shapes(task, count, seed=seed, priority=priority)
+        finish_or_detach(client, job, detach)
 
 
 def index(
@@ -60,7 +80,7 @@ def index(
             neurons=neurons,
             priority=priority,
         )
-        _finish(client, job, detach)
+        finish_or_detach(client, job, detach)
 
 
 def draw_map(
@@ -84,7 +104,7 @@ def draw_map(
     timeout: Timeout = None,
 ) -> None:
     """Lay the images of an index out, similar ones near each other."""
-    check_map_folder(output)
+    check_result_folder(output)
     with connect(server, timeout) as client:
         collection = client.collection(name)
         job = collection.project(
@@ -96,12 +116,12 @@ def draw_map(
             onto=onto,
             priority=priority,
         )
-        _finish(client, job, detach, output or Path(f"{file_name(collection.display_name)}.map"))
+        finish_or_detach(client, job, detach, output or Path(f"{file_name(collection.display_name)}.map"))
 
 
 def finish_work(client: Client, job: CollectionJob[Any], folder: Path | None) -> None:
     """Follow a job on a collection to its end and print what it has found; a map is written into the folder, or into
-    one that is named like the job."""
+    one that is named like the job, an evaluation only into a folder."""
 
     def work() -> Any:
         follow(job)
@@ -112,18 +132,24 @@ def finish_work(client: Client, job: CollectionJob[Any], folder: Path | None) ->
         place = folder or Path(f"{file_name(job.name.removeprefix('jobs/'))}.map")
         found.save(place)
         print(f"{job.name}: {found} -> {place}")
-    else:
-        print(f"{job.name}: {found}")
+        return
+    print(f"{job.name}: {found}")
+    if isinstance(found, Evaluation):
+        print_evaluation(found)
+        if folder is not None:
+            found.save(folder)
+            print(f"-> {folder}")
 
 
-def check_map_folder(path: Path | None) -> None:
-    """Before a job has taken its time for nothing. Raises InvalidArgument."""
-    if path is not None and path.exists() and not path.is_dir():
-        raise InvalidArgument(f"{path} is no folder", field="output", reason="NO_FOLDER")
-
-
-def _finish(client: Client, job: CollectionJob[Any], detach: bool, folder: Path | None = None) -> None:
+def finish_or_detach(client: Client, job: CollectionJob[Any], detach: bool, folder: Path | None = None) -> None:
+    """finish_work(), or where it is to go on by itself print its name."""
     if detach:
         print(job.name)
     else:
         finish_work(client, job, folder)
+
+
+def check_result_folder(path: Path | None) -> None:
+    """Before a job has taken its time for nothing. Raises InvalidArgument."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise InvalidArgument(f"{path} is no folder", field="output", reason="NO_FOLDER")

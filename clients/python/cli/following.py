@@ -23,7 +23,12 @@ INTERRUPTED = 130
 """The exit status that a shell gives a command ended by Ctrl-C."""
 LONGEST_NAME = 100
 # What the steps of a kind of work are called.
-UNITS = {"import_images": "files", "index_collection": "images"}
+UNITS = {
+    "import_images": "files",
+    "index_collection": "images",
+    "evaluate_methods": "examples",
+    "evaluate_attention": "examples",
+}
 T = TypeVar("T")
 Told = Callable[[StateChange], None]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from convscope.client.cli.collection_work import check_map_folder, finish_work
+from convscope.client.cli.collection_work import check_result_folder, finish_work
 from convscope.client.cli.connection import AsJson, Server, Timeout, connect
 from convscope.client.cli.following import finish, follow, in_words, interruptible
 from convscope.client.cli.job_options import Destination, check_output
@@ -76,13 +76,13 @@ def cancel(name: Name, server: Server = None, timeout: Timeout = None) -> None:
 @app.command("result")
 def result(name: Name, output: Destination = None, server: Server = None, timeout: Timeout = None) -> None:
     """Write what a job has made, when it has ended; of a job on a collection print what it has found."""
-    # A map goes into a folder.
+    # A map and an evaluation go into a folder.
     if output is not None and output.suffix:
         check_output(output)
     with connect(server, timeout) as client:
         job = client.job(name)
         if job.info().kind in COLLECTION_KINDS:
-            check_map_folder(output)
+            check_result_folder(output)
             finish_work(client, client.collection_job(name), output)
         else:
             finish(client, job, output)

@@ -9,6 +9,8 @@ JOB_TITLES = {
     "import_images": "Import of pictures",
     "index_collection": "Index of a collection",
     "project_collection": "Map of a collection",
+    "evaluate_methods": "Evaluation of methods",
+    "evaluate_attention": "Comparison with attention",
 }
 
 

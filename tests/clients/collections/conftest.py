@@ -1,6 +1,7 @@
 """A server that a test leads by the hand, and both clients of it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.clients.collections.stand_in import (
     CollectionStandIn,
     serving_collections,
 )
+from tests.clients.terminal import Run, in_process
 
 
 @pytest.fixture
@@ -46,3 +48,16 @@ def photos(client: Client, kept: CollectionStandIn) -> Collection:
     name = kept.add_collection("holiday photos", images=6)
     kept.add_index(name, MODEL, "layer3")
     return client.collection(name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where commands run."""
+    return tmp_path
+
+
+@pytest.fixture
+def convscope(
+    server: CollectionServer, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    return in_process(server.address, folder, monkeypatch, capsys)

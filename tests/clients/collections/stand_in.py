@@ -18,7 +18,14 @@ from convscope.client.job_info import COLLECTION_KINDS
 from convscope.engine.errors import ConvscopeError
 from convscope.engine.imaging.decode import decode
 from convscope.v1 import collection_service_pb2 as messages
-from convscope.v1 import collection_service_pb2_grpc, inspection_service_pb2_grpc
+from convscope.v1 import collection_service_pb2_grpc, evaluation_service_pb2_grpc, inspection_service_pb2_grpc
+from convscope.v1.evaluation_service_pb2 import (
+    ATTENTION_SOURCE_PEOPLE,
+    ATTENTION_SOURCE_TRUTH,
+    AttentionSource,
+    EvaluateAttentionRequest,
+    EvaluateMethodsRequest,
+)
 from convscope.v1.image_pb2 import Region
 from convscope.v1.inspection_service_pb2 import (
     FindNeighborsRequest,
@@ -30,6 +37,13 @@ from convscope.v1.inspection_service_pb2 import (
 )
 from convscope.v1.job_service_pb2 import Job, JobEvent, JobProgress
 from convscope.v1.prediction_pb2 import Prediction
+from tests.clients.collections.annotation_stand_in import AnnotationStandIn, KeptAnnotation
+from tests.clients.collections.evaluation_stand_in import (
+    EvaluationStandIn,
+    attention_response,
+    methods_response,
+    report_files,
+)
 from tests.clients.job_stand_in import JobServer, JobStandIn, Record, png, refuse
 
 IMPORT_ROOT = "file:///data"
@@ -45,6 +59,7 @@ class Kept:
 
     record: messages.Collection
     images: list[tuple[messages.CollectionImage, bytes]] = field(default_factory=list)
+    annotations: dict[str, KeptAnnotation] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,18 +71,18 @@ class Work(Record):
 
 class CollectionStandIn(
     JobStandIn,
-    collection_service_pb2_grpc.CollectionServiceServicer,
+    AnnotationStandIn,
+    EvaluationStandIn,
     inspection_service_pb2_grpc.InspectionServiceServicer,
 ):
     """As JobStandIn; the work of a job on a collection is done as soon as it is begun."""
 
     def __init__(self) -> None:
-        super().__init__(work=self.run)
+        JobStandIn.__init__(self, work=self.run)
+        AnnotationStandIn.__init__(self)
         self.kept: dict[str, Kept] = {}
         self.page = 3
         """Collections in each page of their list."""
-        self.asked: list[Any] = []
-        """All requests but those of uploads and jobs."""
         self.uploads: list[list[messages.UploadImagesRequest]] = []
         """The files of each UploadImages."""
         self.upload_ends: list[str] = []
@@ -102,12 +117,18 @@ class CollectionStandIn(
                 record.response = messages.ImportImagesResponse(
                     collection=collection, added_count=5, duplicate_count=2, broken_count=1
                 )
+            case EvaluateMethodsRequest(collection=collection):
+                record.files = report_files(chart=False) | named(more)
+                record.response = methods_response(name, record.request, len(self.kept[collection].images))
+            case EvaluateAttentionRequest(collection=collection):
+                record.files = report_files(chart=True) | named(more)
+                count, source = self._compared(collection)
+                record.response = attention_response(name, record.request, count, source)
             case messages.IndexCollectionRequest():
                 record.response = self._indexed(record.request)
             case messages.ProjectCollectionRequest(collection=collection):
-                given = {".".join(key.rsplit("_", 1)): data for key, data in more.items()}
                 count = len(self.kept[collection].images)
-                record.files = map_files(count) | given
+                record.files = map_files(count) | named(more)
                 record.response = messages.ProjectCollectionResponse(
                     collection=collection,
                     index=self.kept[collection].record.indexes[0].id,
@@ -124,6 +145,14 @@ class CollectionStandIn(
         return messages.IndexCollectionResponse(
             collection=request.collection, index=made, indexed_count=made.image_count - before.get(made.id, 0)
         )
+
+    def _compared(self, collection: str) -> tuple[int, AttentionSource]:
+        """How many examples, and with what methods are compared."""
+        annotations = self.kept[collection].annotations.values()
+        looked_at = [one for one in annotations if one.maps]
+        if looked_at:
+            return len(looked_at), ATTENTION_SOURCE_PEOPLE
+        return sum(one.record.masked for one in annotations), ATTENTION_SOURCE_TRUTH
 
     def add_collection(self, display_name: str = "photos", images: int = 0) -> str:
         """With so many images, each of a colour of its own; its name."""
@@ -237,7 +266,7 @@ class CollectionStandIn(
         return messages.GetImageResponse(image=image, content=content)
 
     def ImportImages(self, request: messages.ImportImagesRequest, context: grpc.ServicerContext) -> Any:
-        if not request.url.startswith(IMPORT_ROOT):
+        if not (request.HasField("shapes") or request.url.startswith(IMPORT_ROOT)):
             message = f"{request.url} is outside of what may be imported"
             refuse(context, code_pb2.PERMISSION_DENIED, message, "URL_NOT_ALLOWED", "url")
         return self._begin("import_images", request, context)
@@ -331,6 +360,7 @@ class CollectionServer(JobServer):
     def add_services(self, server: grpc.Server) -> None:
         super().add_services(server)
         collection_service_pb2_grpc.add_CollectionServiceServicer_to_server(self.collections, server)
+        evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(self.collections, server)
         inspection_service_pb2_grpc.add_InspectionServiceServicer_to_server(self.collections, server)
 
 
@@ -373,6 +403,11 @@ def plain_jpeg(number: int) -> bytes:
     file = BytesIO()
     plain(number, THUMBNAIL).save(file, "JPEG")
     return file.getvalue()
+
+
+def named(files: dict[str, bytes]) -> dict[str, bytes]:
+    """By their names, which had _ for the last dot."""
+    return {".".join(key.rsplit("_", 1)): data for key, data in files.items()}
 
 
 def map_files(count: int) -> dict[str, bytes]:

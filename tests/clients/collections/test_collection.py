@@ -17,8 +17,8 @@ from convscope.client import (
     NotFound,
     ServerFault,
 )
-from convscope.client.collection_parse import READINGS
 from convscope.client.job_info import COLLECTION_KINDS
+from convscope.client.readings import READINGS
 from convscope.v1 import collection_service_pb2 as messages
 from tests.clients.collections.calls import MODEL, Calls, of_type
 from tests.clients.collections.stand_in import (
@@ -50,6 +50,7 @@ def test_a_collection_is_made_empty(calls: Calls, kept: CollectionStandIn) -> No
     assert (request.display_name, len(request.request_id)) == ("holiday photos", 32)
     assert (made.name, made.display_name, made.image_count, made.size) == ("collections/0001", "holiday photos", 0, 0)
     assert (made.indexes, made.jobs, made.broken, made.broken_count, made.duplicate_count) == ((), (), (), 0, 0)
+    assert made.annotation_count == 0
     assert abs(made.created - datetime.now(UTC)) < timedelta(minutes=1)
     assert repr(made).endswith("Collection('collections/0001')")
     assert str(made) == "collections/0001: holiday photos, 0 images"

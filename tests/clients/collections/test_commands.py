@@ -27,7 +27,7 @@ from tests.clients.collections.stand_in import (
     plain,
     plain_png,
 )
-from tests.clients.terminal import SECONDS, Run, Terminal, assert_one_sentence, in_process, output
+from tests.clients.terminal import SECONDS, Run, Terminal, assert_one_sentence, output
 from tests.processes import free_port, wait_until
 
 MODEL = "resnet18_seeded"
@@ -50,13 +50,6 @@ def folder(tmp_path: Path, cat_path: Path) -> Path:
         (tmp_path / "some" / f"{number}.png").write_bytes(plain_png(100 + number))
     (tmp_path / "some" / "broken.jpg").write_bytes(b"no picture")
     return tmp_path
-
-
-@pytest.fixture
-def convscope(
-    server: CollectionServer, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    return in_process(server.address, folder, monkeypatch, capsys)
 
 
 def files_of(folder: Path) -> list[str]:

@@ -27,6 +27,7 @@ from convscope.client import (
     ServerFault,
     Unavailable,
     channel,
+    sending,
     uploading,
 )
 from tests.clients.collections.calls import (
@@ -183,7 +184,8 @@ def test_what_goes_wrong_on_the_way_is_told_and_what_came_before_stays(
 def test_a_file_that_is_too_large_to_be_sent_harms_no_other(
     calls: Calls, kept: CollectionStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploading, "LARGEST", 100_000)
+    for module in (sending, uploading):
+        monkeypatch.setattr(module, "LARGEST", 100_000)
     (tmp_path / "large.png").write_bytes(noise(0))
     told: list[tuple[int, int]] = []
     name = kept.add_collection()

@@ -168,6 +168,8 @@ def test_a_job_of_any_kind_is_followed_and_ended_by_its_name(
         "import_images": lambda: photos.import_images("file:///data/photos"),
         "index_collection": lambda: photos.index(model=MODEL),
         "project_collection": photos.project,
+        "evaluate_methods": lambda: photos.evaluate_methods(model=MODEL, methods="grad_cam"),
+        "evaluate_attention": lambda: photos.evaluate_attention(model=MODEL, methods="grad_cam"),
     }
     begun = begin[kind]()
     assert repr(begun) == f"CollectionJob({begun.name!r})"
@@ -176,7 +178,7 @@ def test_a_job_of_any_kind_is_followed_and_ended_by_its_name(
     assert isinstance(last, StateChange)
     info = job.wait(SECONDS)
     assert (info.kind, info.state, last.state, info.step, info.total) == (kind, "succeeded", "succeeded", 4, 4)
-    assert info.model == (MODEL if kind == "index_collection" else "")
+    assert info.model == ("" if kind in ("import_images", "project_collection") else MODEL)
     assert [one.name for one in client.jobs(kinds=kind)] == [job.name]
     if kind == "project_collection":
         assert job.download("map.html") == PAGE_HTML

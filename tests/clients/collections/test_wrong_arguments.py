@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from convscope.client import (
-    InvalidArgument,
-)
+from convscope.client import Annotation, InvalidArgument, Variant
 from tests.clients.collections.calls import CLIENTS, MODEL
 from tests.processes import free_port
 
+HOW: dict[str, Any] = {"model": MODEL, "methods": "grad_cam"}
 WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("upload", (5,), {}, "pictures"),
     ("upload", ("missing.jpg",), {}, "pictures"),
@@ -35,6 +34,47 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("project", (), {"metric": 2}, "metric"),
     ("project", (), {"seed": 0.5}, "seed"),
     ("project", (), {"onto": 5}, "onto"),
+    ("import_shapes", ("segment", 200), {}, "task"),
+    ("import_shapes", (None, 200), {}, "task"),
+    ("import_shapes", ("vqa", "many"), {}, "count"),
+    ("import_shapes", ("vqa", 2**31), {}, "count"),
+    ("import_shapes", ("vqa", 200), {"seed": 0.5}, "seed"),
+    ("import_shapes", ("vqa", 200), {"priority": "high"}, "priority"),
+    ("annotate", (5,), {}, "annotations"),
+    ("annotate", ("q",), {}, "annotations[0]"),
+    ("annotate", ([Annotation("q", 0), Annotation("r", 1.5)],), {}, "annotations[1].image"),  # type: ignore[arg-type]
+    ("upload_attention", (5,), {}, "maps"),
+    ("upload_attention", ("missing",), {}, "maps"),
+    ("upload_attention", ({"q.png": 5},), {}, "maps[q.png]"),
+    ("annotations", (), {"page_size": "3"}, "page_size"),
+    ("annotation", (5,), {}, "id"),
+    ("evaluate_methods", (), {**HOW, "model": None}, "model"),
+    ("evaluate_methods", (), {**HOW, "methods": ()}, "methods"),
+    ("evaluate_methods", (), {**HOW, "methods": 5}, "methods"),
+    ("evaluate_methods", (), {**HOW, "methods": "smile"}, "methods[0]"),
+    ("evaluate_methods", (), {**HOW, "methods": ["gradient", 5]}, "methods[1]"),
+    ("evaluate_methods", (), {**HOW, "methods": Variant("grad_cam", target=0)}, "methods[0].target"),
+    ("evaluate_methods", (), {**HOW, "methods": ["gradient", Variant("grad_cam", layers="a")]}, "methods[1].layers"),
+    ("evaluate_methods", (), {**HOW, "methods": Variant("grad_cam", layer=5)}, "methods[0].layer"),
+    ("evaluate_methods", (), {**HOW, "metrics": 5}, "metrics"),
+    ("evaluate_methods", (), {**HOW, "metrics": "beauty"}, "metrics[0]"),
+    ("evaluate_methods", (), {**HOW, "metrics": ["deletion", "METRIC_INSERTION"]}, "metrics[1]"),
+    ("evaluate_methods", (), {**HOW, "metrics": "unspecified"}, "metrics[0]"),
+    ("evaluate_methods", (), {**HOW, "limit": 1.5}, "limit"),
+    ("evaluate_methods", (), {**HOW, "seed": "7"}, "seed"),
+    ("evaluate_methods", (), {**HOW, "tolerance": float("nan")}, "tolerance"),
+    ("evaluate_methods", (), {**HOW, "curve_steps": 2**31}, "curve_steps"),
+    ("evaluate_methods", (), {**HOW, "samples": True}, "samples"),
+    ("evaluate_methods", (), {**HOW, "noise": "little"}, "noise"),
+    ("evaluate_methods", (), {**HOW, "radius": float("inf")}, "radius"),
+    ("evaluate_methods", (), {**HOW, "stages": 0.5}, "stages"),
+    ("evaluate_methods", (), {**HOW, "priority": "high"}, "priority"),
+    ("evaluate_methods", (), {**HOW, "request_id": 7}, "request_id"),
+    ("evaluate_attention", (), {**HOW, "model": 5}, "model"),
+    ("evaluate_attention", (), {**HOW, "methods": None}, "methods"),
+    ("evaluate_attention", (), {**HOW, "methods": Variant("smile")}, "methods[0]"),
+    ("evaluate_attention", (), {**HOW, "limit": "all"}, "limit"),
+    ("evaluate_attention", (), {**HOW, "seed": 2**63}, "seed"),
     ("find_patches", (3, 7), {}, "layer"),
     ("find_patches", ("layer3", "7"), {}, "channel"),
     ("find_patches", ("layer3", 2**31), {}, "channel"),
