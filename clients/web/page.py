@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from convscope.client.errors import ClientError
+from convscope.web.attention.attention_tab import Attention
 from convscope.web.cluster import Cluster
 from convscope.web.dream.dream_tab import Dream
 from convscope.web.explain.explain_tab import Explain
@@ -36,6 +37,8 @@ def page(cluster: Cluster) -> gr.Blocks:
                     Words(cluster, chosen)
                 with gr.Tab("Dream", id="dream"):
                     Dream(cluster, chosen)
+                with gr.Tab("Where people look", id="where-people-look"):
+                    Attention(cluster, chosen)
 
         async def look(model: str | None) -> Any:
             """Whether the cluster is there; and its models, where none is known yet."""
