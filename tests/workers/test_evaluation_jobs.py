@@ -182,12 +182,12 @@ def test_the_report_is_what_the_engine_finds(cluster: JobsCluster, questions: st
     for place in (0, 5, COUNT - 1):
         question, example = made.target(place), report["examples"][place]
         assert isinstance(question, Question)
-        evidence = list(question.evidence)
+        masks = made.painting(place).masks[list(question.evidence)]
         case = Case(
             model.preprocessing.crop(made.painting(place).image)[0],
             ClassTarget((model.labels.index_of(question.answer, field="answer"),)),
             tuple(model.tokenizer.encode(question.text, field="question")),
-            made.painting(place).masks[evidence].any(axis=0) if evidence else None,
+            np.asarray(masks.max(axis=0)) if question.evidence else None,
             number=place,
         )
         appraisal = Appraisal(model, [case], methods, ["energy_inside", "deletion", "randomization"], parameters)
