@@ -1,6 +1,7 @@
 """The asynchronous client: the methods of Client, awaited."""
 
 import asyncio
+import math
 from collections import abc
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
@@ -16,6 +17,7 @@ from convscope.client import collection_plans, inspection_plans, job_plans, plan
 from convscope.client.async_caller import AsyncCaller, raise_where_closed
 from convscope.client.async_collection import AsyncCollection
 from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
+from convscope.client.attempts import Attempts
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.channel import Tls
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
@@ -238,16 +240,23 @@ class AsyncClient:
             ),
         )  # fmt: skip
         rpc: Any = self._caller.stubs.attribution.AttributeStream
-        metadata = self._caller.metadata()
-        stream = rpc(bulk.async_requests(), timeout=timeout, metadata=metadata)
+        attempts, metadata = Attempts(math.inf if timeout is None else timeout), self._caller.metadata()
+        stream: Any = None
         try:
-            async for response in stream:
-                for outcome in bulk.take(response):
-                    yield outcome
+            while True:
+                left = attempts.seconds()
+                stream = rpc(bulk.async_requests(), timeout=None if timeout is None else left, metadata=metadata)
+                try:
+                    async for response in stream:
+                        attempts.heard()
+                        for outcome in bulk.take(response):
+                            yield outcome
+                    break
+                except grpc.RpcError as error:
+                    lost = from_rpc_error(error, self.target, metadata)
+                await asyncio.sleep(attempts.pause(lost))
             for outcome in bulk.rest():
                 yield outcome
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.target, metadata) from None
         except asyncio.CancelledError:
             raise_where_closed()
             raise

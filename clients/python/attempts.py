@@ -9,6 +9,8 @@ from convscope.client.errors import ClientError
 # meets the one that is stopping in all of its own five attempts.
 MOST = 5
 FIRST_PAUSE = 0.05
+# gRPC's asyncio says so of a stream that the server ends while a request goes out, whatever the server said.
+STATUS_LOST = "Internal error from Core"
 
 
 class Attempts:
@@ -24,6 +26,10 @@ class Attempts:
         self._made += 1
         return max(0.0, self._until - monotonic())
 
+    def heard(self) -> None:
+        """The attempt has got something: what fails now is another beginning."""
+        self._made = 0
+
     def pause(self, error: ClientError) -> float:
         """The attempt failed: seconds to the next. Raises `error` where another one would do no better."""
         pause = FIRST_PAUSE * float(2 ** (self._made - 1)) * uniform(0.5, 1)
@@ -34,6 +40,6 @@ class Attempts:
 
 def _sent_away(error: ClientError) -> bool:
     """Whether a server that stops has not begun the call, or has let go of it: gRPC's answer is then CANCELLED."""
-    if error.status == "CANCELLED":
+    if error.status == "CANCELLED" or (error.status == "INTERNAL" and error.message.startswith(STATUS_LOST)):
         return not error.reason
     return error.reason == "SERVER_STOPPING"

@@ -38,28 +38,35 @@ def settled(outcome: Outcome) -> Attribution:
 
 
 class Bulk:
-    """The two ends of a stream, for either client."""
+    """The two ends of a stream, for either client. Where a server sends it away, another stream takes its place, and
+    what has no answer yet goes out again."""
 
     def __init__(self, images: Iterable[Picture], plan: Callable[[Picture], Plan[Attribution]]) -> None:
-        self._images = images
+        self._images = enumerate(images)
         self._plan = plan
         self._plans: dict[int, Plan[Attribution]] = {}
+        """Of pictures that are sent and have no answer yet."""
         self._done: InOrder[Outcome] = InOrder()
         self._broken: Exception | None = None
         # Pictures that are sent and not given back yet; each is held in memory.
         self._room = threading.Semaphore(AHEAD)
         self._closed = False
+        self._streams = 0
+        # Of a stream that is over, the thread may still wait for the next of the images.
+        self._taking = threading.Lock()
 
     def requests(self) -> Iterator[AttributeStreamRequest]:
-        """What goes out; gRPC runs it in a thread of its own, where what `images` raises would be lost."""
-        try:
-            for number, image in enumerate(self._images):
-                self._room.acquire()
-                if self._closed:
-                    return
-                yield from self._request(number, image)
-        except Exception as error:
-            self._broken = error
+        """What goes out on a stream, the last to be begun; gRPC runs it in a thread of its own, where what `images`
+        raises would be lost."""
+        with self._taking:
+            self._streams += 1
+            stream, again = self._streams, sorted(self._plans)
+        for number in again:
+            plan = self._plans.get(number)
+            if plan is not None:
+                yield _request(number, plan)
+        while (request := self._next(stream)) is not None:
+            yield request
 
     async def async_requests(self) -> AsyncIterator[AttributeStreamRequest]:
         """requests() for an event loop, which stays free while `images` and files are read and while there is no
@@ -68,20 +75,38 @@ class Bulk:
         while (request := await asyncio.to_thread(next, requests, None)) is not None:
             yield request
 
-    def _request(self, number: int, image: Picture) -> Iterator[AttributeStreamRequest]:
-        try:
-            plan = self._plan(image)
-            request = AttributeStreamRequest(id=str(number), request=cast(AttributeRequest, plan.request))
-            if request.ByteSize() > LARGEST:
-                message = f"the request is too large: {request.ByteSize()} bytes, at most {LARGEST} can be streamed"
-                raise InvalidArgument(message, field="image", reason="MESSAGE_TOO_LARGE")
-        except ClientError as error:
-            # A picture that cannot even be sent is its own outcome.
-            self._done.put(number, error)
-            self._room.release()
-            return
+    def _next(self, stream: int) -> AttributeStreamRequest | None:
+        """The next picture that can be sent; None where there is none, or not for that stream."""
+        while True:
+            self._room.acquire()
+            with self._taking:
+                if self._closed:
+                    self._images = enumerate(())
+                if self._closed or stream != self._streams:
+                    self._room.release()  # for whoever else waits
+                    return None
+                try:
+                    number, image = next(self._images)
+                except StopIteration:
+                    return None
+                except Exception as error:
+                    self._broken = error
+                    return None
+                try:
+                    return self._sent(number, image)
+                except ClientError as error:
+                    # A picture that cannot even be sent is its own outcome.
+                    self._done.put(number, error)
+                    self._room.release()
+
+    def _sent(self, number: int, image: Picture) -> AttributeStreamRequest:
+        plan = self._plan(image)
+        request = _request(number, plan)
+        if request.ByteSize() > LARGEST:
+            message = f"the request is too large: {request.ByteSize()} bytes, at most {LARGEST} can be streamed"
+            raise InvalidArgument(message, field="image", reason="MESSAGE_TOO_LARGE")
         self._plans[number] = plan
-        yield request
+        return request
 
     def take(self, response: AttributeStreamResponse) -> Iterator[Outcome]:
         """The outcomes whose turn it is, now that `response` has come."""
@@ -101,6 +126,10 @@ class Bulk:
         """Nobody takes any more."""
         self._closed = True
         self._room.release()
+
+
+def _request(number: int, plan: Plan[Attribution]) -> AttributeStreamRequest:
+    return AttributeStreamRequest(id=str(number), request=cast(AttributeRequest, plan.request))
 
 
 class InOrder(Generic[T]):

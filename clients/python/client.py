@@ -1,5 +1,7 @@
 """The synchronous client."""
 
+import math
+import time
 from collections import abc
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -11,11 +13,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import ArrayLike, NDArray
 
 from convscope.client import collection_plans, inspection_plans, job_plans, plans, sentence_plans, synthesis_plans
+from convscope.client.attempts import Attempts
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
 from convscope.client.collection import Collection
-from convscope.client.errors import ServerFault
+from convscope.client.errors import ClientError, ServerFault
 from convscope.client.images import Picture
 from convscope.client.inspection import Activations, Filters
 from convscope.client.inspection_plans import Numbers
@@ -242,10 +245,20 @@ class Client:
             ),
         )  # fmt: skip
         rpc = self._caller.stubs.attribution.AttributeStream
+        attempts, metadata = Attempts(math.inf if timeout is None else timeout), self._caller.metadata()
         try:
-            with closing(self._caller.stream(rpc, bulk.requests(), timeout)) as stream:
-                for response in stream:
-                    yield from bulk.take(response)
+            while True:
+                left = attempts.seconds()
+                seconds = None if timeout is None else left
+                try:
+                    with closing(self._caller.stream(rpc, bulk.requests(), seconds, metadata)) as stream:
+                        for response in stream:
+                            attempts.heard()
+                            yield from bulk.take(response)
+                    break
+                except ClientError as error:
+                    lost = error
+                time.sleep(attempts.pause(lost))
             yield from bulk.rest()
         finally:
             bulk.close()

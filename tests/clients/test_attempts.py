@@ -9,6 +9,7 @@ from convscope.client.errors import CLIENT_CLOSED
 SENT_AWAY: list[ClientError] = [
     Unavailable("the server is stopping", reason="SERVER_STOPPING", status="UNAVAILABLE"),
     Cancelled("gRPC has stopped", status="CANCELLED"),
+    ServerFault("Internal error from Core", status="INTERNAL"),
 ]
 LASTING: list[ClientError] = [
     Unavailable("no server", status="UNAVAILABLE"),

@@ -1,14 +1,32 @@
 """attribute_many: many pictures over one stream."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
-from convscope.client import Attribution, Client, ClientError, DeadlineExceeded, InvalidArgument, NotFound, Unavailable
+from convscope.client import (
+    AsyncClient,
+    Attribution,
+    Cancelled,
+    Client,
+    ClientError,
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
+from convscope.v1.attribution_service_pb2 import AttributeStreamRequest, AttributeStreamResponse
+from convscope.v1.attribution_service_pb2_grpc import (
+    AttributionServiceServicer,
+    add_AttributionServiceServicer_to_server,
+)
 from tests.clients.answers import assert_same_answer, class_of
 from tests.clients.conftest import Ask
 from tests.clients.names import LITE
@@ -183,3 +201,86 @@ def reason(outcome: Attribution | ClientError) -> str:
 def close(answers: Iterator[Any]) -> None:
     """Break off: what a `for` loop does that ends early."""
     answers.close()  # type: ignore[attr-defined]
+
+
+class Leaving(AttributionServiceServicer):
+    """Sends its streams away after so many answers each; an answer is an error that names its picture."""
+
+    def __init__(self, answers: Sequence[int]) -> None:
+        """answers: of each stream; of a later one all."""
+        self._answers = list(answers)
+        self.streams = 0
+        self.seen: list[int] = []
+
+    def AttributeStream(
+        self, request_iterator: Iterator[AttributeStreamRequest], context: grpc.ServicerContext
+    ) -> Iterator[AttributeStreamResponse]:
+        most = self._answers[self.streams] if self.streams < len(self._answers) else None
+        self.streams += 1
+        for number, request in enumerate(request_iterator):
+            if number == most:
+                break
+            self.seen.append(int(request.id))
+            response = AttributeStreamResponse(id=request.id)
+            response.error.code = grpc.StatusCode.NOT_FOUND.value[0]
+            response.error.message = request.request.image.encoded.decode()
+            yield response
+        if most is not None:
+            context.abort(grpc.StatusCode.CANCELLED, "")
+
+
+@contextmanager
+def leaving(*answers: int) -> Iterator[tuple[Leaving, str]]:
+    servicer = Leaving(answers)  # type: ignore[abstract]  # of its calls one is made
+    server = grpc.server(ThreadPoolExecutor(8))
+    add_AttributionServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield servicer, f"127.0.0.1:{port}"
+    finally:
+        server.stop(0)
+
+
+PICTURES = [f"picture {number}".encode() for number in range(150)]
+"""More than are ever on their way."""
+
+
+def said(outcomes: Sequence[Attribution | ClientError]) -> list[bytes]:
+    return [outcome.message.encode() for outcome in outcomes if isinstance(outcome, ClientError)]
+
+
+@pytest.mark.parametrize("answers", [(0,), (3,), (0, 0, 0), (70, 0, 2)], ids=str)
+def test_a_stream_that_is_sent_away_goes_on_at_another_server(answers: tuple[int, ...]) -> None:
+    with leaving(*answers) as (servicer, target), Client.connect(target) as client:
+        assert said(list(client.attribute_many(iter(PICTURES), **HOW))) == PICTURES
+        assert servicer.streams == len(answers) + 1
+
+
+@pytest.mark.parametrize("answers", [(0,), (3,), (70, 0, 2)], ids=str)
+async def test_so_does_one_of_the_asynchronous_client(answers: tuple[int, ...]) -> None:
+    with leaving(*answers) as (servicer, target):
+        async with AsyncClient.connect(target) as client:
+            outcomes = [outcome async for outcome in client.attribute_many(iter(PICTURES), **HOW)]
+        assert said(outcomes) == PICTURES
+        assert servicer.streams == len(answers) + 1
+
+
+def test_one_that_is_always_sent_away_is_given_up() -> None:
+    with leaving(*[0] * 50) as (servicer, target), Client.connect(target) as client:
+        with pytest.raises(Cancelled):
+            list(client.attribute_many(iter(PICTURES), **HOW))
+        assert servicer.streams == 5
+
+
+def test_what_images_raise_is_raised_behind_the_answers_also_where_the_stream_was_sent_away() -> None:
+    def images() -> Iterator[bytes]:
+        yield from PICTURES[:5]
+        raise RuntimeError("the disk is gone")
+
+    with leaving(2) as (_, target), Client.connect(target) as client:
+        outcomes = client.attribute_many(images(), **HOW)
+        found = [next(outcomes) for _ in range(5)]
+        assert said(found) == PICTURES[:5]
+        with pytest.raises(RuntimeError, match="disk"):
+            next(outcomes)
