@@ -32,22 +32,22 @@ class EvaluateWork(SharedWork):
         super().__init__(self._plan)
 
     def leave(self, keep: Keep) -> tuple[dict[str, Any], list[File]]:
-        plan, kind = self._plan, self._plan.bench.lease.kind
+        plan, of_attention = self._plan, self._plan.bench.lease.kind == EVALUATE_ATTENTION
         report = make_report(
-            kind,
+            plan.bench.lease.kind,
             model=plan.model.name,
             collection=plan.collection.display_name or "Collection",
             labels=[*(method.label for method in plan.methods), RANDOM],
             metrics=plan.metrics,
             examples=self._read_parts(),
-            source=plan.source,
+            source=plan.source if of_attention else None,
             stages=stage_names(plan.model, plan.parameters) if "randomization" in plan.metrics else (),
         )
         files = [
             keep("report.json", "application/json", json.dumps(report).encode()),
             keep("report.html", "text/html", report_page(report, self._picture).encode()),
         ]
-        if kind == EVALUATE_ATTENTION:
+        if of_attention:
             files.append(keep("chart.svg", "image/svg+xml", attention_chart(report).encode()))
         # First, so that no helper takes a part any more whose file would stay.
         self.shards.end(plan.bench.lease.id)

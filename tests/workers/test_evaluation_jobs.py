@@ -292,6 +292,14 @@ def test_peoples_maps_are_averaged_over_them(cluster: JobsCluster) -> None:
     for example in report["examples"]:
         assert -1 < example["values"]["gradient"]["attention_correlation"] < 1
     assert cluster.response(job, EvaluateAttentionResponse()).source == messages.ATTENTION_SOURCE_PEOPLE
+    beside = [messages.METRIC_ATTENTION_CORRELATION, messages.METRIC_DELETION]
+    job = evaluate(cluster, asking(name, methods=[GRADIENT], metrics=beside))
+    assert cluster.wait_for_end(job).state is State.SUCCEEDED
+    whole = report_of(cluster, job)
+    assert (whole["source"], whole["example_count"]) == (None, 6), "one metric of several"
+    found = [example["values"]["gradient"].get("attention_correlation") for example in whole["examples"]]
+    assert found[:3] == [example["values"]["gradient"]["attention_correlation"] for example in report["examples"]]
+    assert found[3:] == [None] * 3
 
 
 def _png(values: Any) -> bytes:
