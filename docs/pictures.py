@@ -1,16 +1,19 @@
-"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [words] [page]: make the
-pictures of the documentation with a local cluster; all where none is named."""
+"""python docs/pictures.py [methods] [recipes] [channels] [inversion] [attacks] [inspection] [words] [evaluation] [page]
+
+Makes the pictures of the documentation with a local cluster; all where none is named.
+"""
 
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from convscope.client import Answer, Client, Unit
 from convscope.client.cli.demo import MODEL, local_cluster, photographs
@@ -31,6 +34,8 @@ QUESTIONS = (
     "how many squares are there",
     "is there a red star",
 )
+# Measured of the small world's questions.
+EXAMPLES, MEASURED = 60, ("grad_cam", "guided_grad_cam", "guided_backprop", "gradient")
 # A layer, and channels of it whose patches are shown.
 PATCHES = ("blocks.6", (3, 11, 20, 31, 44))
 UNITS = [Unit("blocks.0", 5), Unit("blocks.3", 3), Unit("blocks.6", 7), Unit("blocks.10", 3), Unit("blocks.14", 11)]
@@ -101,10 +106,36 @@ def words(client: Client, addresses: Mapping[str, str]) -> None:
     _keep(contact_sheet([tiles]), "words/answers", SHEET_WIDTH)
 
 
+def evaluation(client: Client, addresses: Mapping[str, str]) -> None:
+    client.load_model("shapes_vqa")
+    collection = client.create_collection("Questions about shapes")
+    collection.import_shapes("vqa", EXAMPLES).result()
+    report = collection.evaluate_methods(model="shapes_vqa", methods=MEASURED).result()
+    with _browser() as browser:
+        shown = browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=1.5)
+        shown.set_content(report.page)
+        _keep(Image.open(BytesIO(shown.screenshot(full_page=True))), "evaluation/report", SHEET_WIDTH)
+        shown.goto(f"{addresses['page']}/?tab=where-people-look")
+        canvas = shown.locator("#rubbing canvas")
+        expect(canvas).to_be_visible(timeout=60_000)
+        _rub(shown, canvas)
+        _keep(Image.open(BytesIO(shown.screenshot())), "evaluation/rubbing", SHEET_WIDTH)
+
+
+def _rub(shown: Page, canvas: Locator) -> None:
+    """Across the middle."""
+    box = canvas.bounding_box()
+    assert box is not None
+    shown.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.4)
+    shown.mouse.down()
+    shown.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.6, steps=40)
+    shown.mouse.up()
+    shown.wait_for_timeout(500)
+
+
 def page(client: Client, addresses: Mapping[str, str]) -> None:
     dream = client.deep_dream(_photograph("china"), model=MODEL)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
+    with _browser() as browser:
         shown = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=1.5)
         shown.goto(addresses["page"])
         for method in ("Guided Grad-CAM", "Occlusion", "Segmentation"):
@@ -122,6 +153,13 @@ def page(client: Client, addresses: Mapping[str, str]) -> None:
         expect(shown.get_by_text("succeeded").first).to_be_visible(timeout=60_000)
         expect(shown.get_by_role("button", name="PNG").first).to_be_visible(timeout=60_000)
         _shoot(shown, "dream")
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
+        yield browser
         browser.close()
 
 
@@ -149,12 +187,13 @@ PICTURES: Mapping[str, Callable[[Client, Mapping[str, str]], None]] = {
     "attacks": attacks,
     "inspection": inspection,
     "words": words,
+    "evaluation": evaluation,
     "page": page,
 }
 
 
 def make(names: list[str]) -> None:
-    for folder in ("synthesis", "inspection", "words", "web"):
+    for folder in ("synthesis", "inspection", "words", "evaluation", "web"):
         (IMAGES / folder).mkdir(exist_ok=True)
     with local_cluster(page=True) as cluster, Client.connect(cluster["server"], timeout=600) as client:
         for name in names or PICTURES:
