@@ -29,7 +29,7 @@ class ChannelVisualization(Synthesis):
 
     def results(self) -> list[dict[str, Any]]:
         """As Synthesis, with the `unit`: its own `layer`, `channel` and, of a neuron, `row` and `column`."""
-        return [{**known, "unit": _plain(unit)} for known, unit in zip(super().results(), self._units, strict=True)]
+        return [{**known, "unit": plain_unit(unit)} for known, unit in zip(super().results(), self._units, strict=True)]
 
 
 def channel_visualization(
@@ -49,18 +49,22 @@ def channel_visualization(
     """
     if not units:
         raise InvalidInput("at least one unit is needed", field="units")
-    own = [_own(model, unit, f"units[{place}]") for place, unit in enumerate(units)]
+    own = [own_unit(model, unit, f"units[{place}]") for place, unit in enumerate(units)]
     each = [unit for unit in own for _ in range(parameters.copies)]
     objective = diverse(UnitOutput(model, each), model, parameters)
     made = assemble(model, parameters, objective, len(own), start=start)
     digest = None if start is None else picture_digest(start)
-    made_of = identity("channel_visualization", model, parameters, units=[_plain(unit) for unit in own], start=digest)
+    made_of = identity(
+        "channel_visualization", model, parameters, units=[plain_unit(unit) for unit in own], start=digest
+    )
     return ChannelVisualization(
         each, made.parts, made.variables, parameters.steps, made.generator, identity=made_of, checkpoint=checkpoint
     )
 
 
-def _own(model: Model, unit: UnitTarget, field: str) -> UnitTarget:
+def own_unit(model: Model, unit: UnitTarget, field: str) -> UnitTarget:
+    """The same with the network's own name of its layer, see own_layer(), checked. Raises UnknownName and InvalidInput
+    (fields under `field`)."""
     try:
         own = replace(unit, layer=own_layer(model, unit.layer))
         own.check(model.layers)
@@ -70,6 +74,7 @@ def _own(model: Model, unit: UnitTarget, field: str) -> UnitTarget:
     return own
 
 
-def _plain(unit: UnitTarget) -> dict[str, Any]:
+def plain_unit(unit: UnitTarget) -> dict[str, Any]:
+    """Plain JSON: `layer`, `channel` and, of a neuron, `row` and `column`."""
     place = {} if unit.place is None else {"row": unit.place[0], "column": unit.place[1]}
     return {"layer": unit.layer, "channel": unit.channel, **place}

@@ -50,7 +50,7 @@ def class_visualization(
 
     Raises InvalidInput (field `targets`) for a class that is not there, or none; as assemble(); CheckpointInvalid.
     """
-    classes = [_class(model, target) for target in targets]
+    classes = [class_index(model, target) for target in targets]
     if not classes:
         raise InvalidInput("at least one class is needed", field="targets")
     each = [one for one in classes for _ in range(parameters.copies)]
@@ -64,7 +64,8 @@ def class_visualization(
     )  # fmt: skip
 
 
-def _class(model: Model, target: int) -> int:
+def class_index(model: Model, target: int) -> int:
+    """`target`, checked. Raises InvalidInput (field `targets`)."""
     try:
         return model.labels.check_index(index(target), field="targets")
     except TypeError as error:

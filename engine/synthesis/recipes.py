@@ -20,6 +20,7 @@ Addition = Literal["frequency_penalization", "transformation_robustness", "learn
 """What a recipe adds to bare ascent: the columns of Olah et al. 2017, "The Spectrum of Regularization"."""
 FREQUENCY: Addition = "frequency_penalization"
 ROBUSTNESS: Addition = "transformation_robustness"
+PRIOR: Addition = "learned_prior"
 EXAMPLES: Addition = "dataset_examples"
 
 

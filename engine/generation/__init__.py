@@ -1,0 +1,1 @@
+"""Pictures from features: a generator and a denoising autoencoder that are learned from pictures."""

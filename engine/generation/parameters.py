@@ -1,0 +1,34 @@
+"""The parameters of a prior's training. Needs no torch."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from convscope.engine.generation.presets import DEFAULT_PRESET
+from convscope.engine.parameters import Parameters
+
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class TrainingParameters(Parameters):
+    """parse() raises InvalidParameter that names the field."""
+
+    preset: str = DEFAULT_PRESET
+    """One of PRESETS."""
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Steps of the optimizers; None: the preset's."""
+    batch: Annotated[int, Field(ge=2, le=4096)] | None = None
+    """Pictures of a step; None: the preset's."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    """Adam's, for all networks; it falls to nothing along a cosine over the last half of the steps."""
+    pixel_weight: Weight = 1.0
+    """Of the squared distance of pictures, values from 0 to 1."""
+    feature_weight: Weight = 0.1
+    """Of the squared distance of codes, in standard deviations."""
+    adversarial_weight: Weight = 0.0
+    """Of what a discriminator tells made pictures from real ones by; 0: there is none."""
+    noise: Annotated[float, Field(gt=0, le=10)] = 0.3
+    """Standard deviation of the noise that generator and autoencoder learn to take off codes, in standard deviations of
+    real codes."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of all that is random."""

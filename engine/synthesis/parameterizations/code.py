@@ -1,0 +1,48 @@
+"""A picture as a code that a learned generator turns into one. Nguyen et al. 2016, "Synthesizing the preferred inputs
+for neurons in neural networks via deep generator networks"."""
+
+import torch
+from torch import Tensor
+
+from convscope.engine.generation.prior import Prior
+from convscope.engine.synthesis.grey_levels import GreyLevels
+
+
+class Code:
+    """Variables [N, channels, height, width]: standard deviations about the mean of real pictures' codes."""
+
+    def __init__(
+        self, levels: GreyLevels, prior: Prior, count: int, *, copies: int = 1, noise: float = 1.0, bounded: bool = True
+    ) -> None:
+        """copies: pictures of one target, side by side; each target's start from the same codes. noise: standard
+        deviation of the start, in those of real codes. bounded: whether it starts within the bounds of real codes."""
+        self._levels = levels
+        self._prior = prior
+        self._count, self._copies = count, copies
+        self._noise = noise
+        self._bounded = bounded
+
+    def start(self, generator: torch.Generator) -> Tensor:
+        """As Parameterization."""
+        shape = (self._copies, *self.shape(0)[1:])
+        codes = (self._noise * torch.randn(shape, generator=generator)).to(self._levels.mean.device)
+        lowest, highest = self._prior.range.bounds
+        codes = codes.clamp(lowest, highest) if self._bounded else codes
+        return codes.repeat(self._count // self._copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+
+    def shape(self, step: int) -> tuple[int, ...]:
+        """As Parameterization."""
+        return (self._count, *self._prior.card.generator.code)
+
+    def before(self, step: int, variables: Tensor) -> Tensor:
+        """As Parameterization."""
+        return variables
+
+    def images(self, variables: Tensor) -> Tensor:
+        """As Parameterization."""
+        levels = 255 * self.shown(variables) - self._levels.mean
+        return self._levels.images(levels).contiguous(memory_format=torch.channels_last)
+
+    def shown(self, variables: Tensor) -> Tensor:
+        """As Parameterization."""
+        return self._prior.pictures(variables)

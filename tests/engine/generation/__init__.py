@@ -1,0 +1,1 @@
+"""Tests of the learned priors: generator, denoising autoencoder, and their training."""

@@ -1,0 +1,219 @@
+"""Pictures by a learned prior: every recipe runs, goes on from any checkpoint to the byte, and keeps its way."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, Literal
+
+import pytest
+import torch
+
+from convscope.engine.attribution.target import UnitTarget
+from convscope.engine.errors import InvalidInput, InvalidParameter, UnknownName
+from convscope.engine.generation.codes import CodeRange
+from convscope.engine.generation.errors import PriorMismatch
+from convscope.engine.generation.parameters import TrainingParameters
+from convscope.engine.generation.prior import Prior
+from convscope.engine.generation.training import Training
+from convscope.engine.models.model import Model
+from convscope.engine.synthesis.code_parameters import CodeParameters
+from convscope.engine.synthesis.code_recipes import CODE_RECIPES
+from convscope.engine.synthesis.code_visualization import Chained, class_from_code, unit_from_code
+from convscope.engine.synthesis.errors import CheckpointInvalid
+from convscope.engine.synthesis.recipes import RECIPES
+from tests.engine.generation.made_pictures import bars
+from tests.engine.synthesis.tiny_network import HEIGHT, WIDTH
+
+Start = Callable[[bytes | None], Chained]
+UNITS = [UnitTarget("6", 3), UnitTarget("10", 2, (1, 4))]
+
+
+@pytest.fixture(scope="module")
+def priors(tiny: Model) -> dict[str, Prior]:
+    """Of a vector and of a grid; trained for a second."""
+    found = {}
+    for layer in ("12", "10"):
+        training = Training(tiny, layer, bars(64, HEIGHT, WIDTH), TrainingParameters(steps=30, batch=8, seed=1))
+        for _ in training:
+            pass
+        found[layer] = training.prior()
+    return found
+
+
+def starts(model: Model, prior: Prior, name: str, kind: str = "class", **overrides: Any) -> Start:
+    parameters = CODE_RECIPES[name].with_overrides({"steps": 7, "chain_every": 3, "seed": 5, **overrides})
+
+    def start(checkpoint: bytes | None) -> Chained:
+        if kind == "class":
+            return class_from_code(model, prior, [1, 2], parameters, checkpoint)
+        return unit_from_code(model, prior, UNITS, parameters, checkpoint)
+
+    return start
+
+
+def finish(synthesis: Chained) -> Chained:
+    for _ in synthesis:
+        pass
+    return synthesis
+
+
+@pytest.mark.parametrize("layer", ["12", "10"])
+@pytest.mark.parametrize("kind", ["class", "unit"])
+@pytest.mark.parametrize("name", CODE_RECIPES)
+def test_going_on_gives_to_the_byte_what_an_undisturbed_run_gives(
+    tiny: Model, priors: dict[str, Prior], name: str, kind: str, layer: str
+) -> None:
+    start = starts(tiny, priors[layer], name, kind, copies=2)
+    undisturbed = start(None)
+    kept = {0: undisturbed.checkpoint()}
+    for state in undisturbed:
+        kept[state.step] = undisturbed.checkpoint()
+    for checkpoint in kept.values():
+        resumed = finish(start(checkpoint))
+        assert resumed.values().tobytes() == undisturbed.values().tobytes()
+        assert resumed.history() == undisturbed.history()
+        assert resumed.checkpoint() == kept[7]
+        assert resumed.extra_pictures()["chain.png"].tobytes() == undisturbed.extra_pictures()["chain.png"].tobytes()
+    assert undisturbed.values().tobytes() != start(None).values().tobytes(), "something was done"
+
+
+def test_what_a_recipe_sets_is_checked_as_a_callers_values_are() -> None:
+    assert list(CODE_RECIPES) == ["nguyen2016_dgn", "nguyen2016_ppgn"]
+    assert not CODE_RECIPES.keys() & RECIPES.keys()
+    for name, recipe in CODE_RECIPES.items():
+        assert recipe.name == name
+        assert recipe.additions == ("learned_prior",)
+        assert CodeParameters.parse(recipe.parameters.model_dump()) == recipe.parameters
+        assert recipe.with_overrides({}) == recipe.parameters
+        with pytest.raises(AttributeError):
+            recipe.name = "mine"  # type: ignore[misc]
+
+
+def exact(prior: Prior) -> Prior:
+    """In float64."""
+    wide = CodeRange(*(part.double() for part in (prior.range.mean, prior.range.std, prior.range.lowest)))
+    return replace(prior, generator=deepcopy(prior.generator).double(), range=wide)
+
+
+@pytest.mark.usefixtures("exactly")
+def test_dgn_is_ascent_on_the_code_with_decay_within_its_bounds(tiny_exactly: Model, priors: dict[str, Prior]) -> None:
+    """Step by step: the class's score of the generator's picture, whose gradient is divided by its mean absolute value;
+    steps that shrink to nothing; then a hundredth taken off, then three standard deviations."""
+    model, prior, steps = tiny_exactly, exact(priors["12"]), 20
+    synthesis = finish(starts(model, prior, "nguyen2016_dgn", steps=steps, step_size=2.0)(None))
+    lowest, highest = prior.range.bounds
+    code = torch.randn(1, 16, 1, 1, generator=torch.Generator().manual_seed(5)).clamp(lowest, highest)
+    codes, clipped = code.repeat(2, 1, 1, 1), 0
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1) for values in (model.preprocessing.mean, model.preprocessing.std)
+    )
+    for step in range(steps):
+        codes = codes.requires_grad_()
+        scores = model.module((prior.generator(codes) - mean) / std)[[0, 1], [1, 2]]
+        (gradient,) = torch.autograd.grad(scores.sum(), codes)
+        gradient = gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
+        size = 2.0 + (1e-10 - 2.0) * step / (steps - 1)
+        codes = (0.99 * (codes.detach() + size * gradient)).clamp(lowest, highest)
+        clipped += int((codes == highest).sum() + (codes == lowest).sum())
+    found = synthesis.state().variables
+    # Twenty steps in float64, each of which multiplies the rounding of the one before.
+    torch.testing.assert_close(found, codes, rtol=1e-6, atol=1e-6)
+    assert clipped, "a bound was reached on the way"
+    assert synthesis.progress().scores == pytest.approx(scores.tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize("denoiser", ["joint", "autoencoder"])
+def test_ppgn_goes_towards_what_its_denoiser_gives(
+    tiny: Model, priors: dict[str, Prior], denoiser: Literal["joint", "autoencoder"]
+) -> None:
+    """Without a condition and noise the whole way is R(h), by hand: of joint the code of the code's picture."""
+    prior = priors["12"]
+    parameters = CodeParameters(
+        steps=1, step_size=1e-30, denoising=1.0, denoiser=denoiser, bounded=False, copies=3, seed=2
+    )
+    synthesis = class_from_code(tiny, prior, [4], parameters)
+    before = synthesis.state().variables
+    synthesis.advance()
+    if denoiser == "autoencoder":
+        wanted = prior.denoiser(before)
+    else:
+        reader = prior.check(tiny)
+        wanted = (reader(prior.generator(before)) - prior.range.mean) / prior.range.std
+    torch.testing.assert_close(synthesis.state().variables, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_the_chain_is_the_pictures_on_the_way(tiny: Model, priors: dict[str, Prior]) -> None:
+    synthesis = starts(tiny, priors["12"], "nguyen2016_ppgn", copies=2)(None)
+    assert synthesis.chain() == [[], [], [], []]
+    assert synthesis.extra_pictures() == {}
+    passed = {state.step: state.pictures() for state in synthesis}
+    for place, links in enumerate(synthesis.chain()):
+        assert [link.tobytes() for link in links] == [passed[step][place].tobytes() for step in (3, 6)]
+    sheet = synthesis.extra_pictures()["chain.png"]
+    assert sheet.width > 2 * WIDTH
+    assert sheet.height > 4 * HEIGHT
+
+
+def test_a_chain_that_is_long_is_shown_evenly(tiny: Model, priors: dict[str, Prior]) -> None:
+    synthesis = finish(starts(tiny, priors["12"], "nguyen2016_ppgn", steps=40, chain_every=1)(None))
+    short = finish(starts(tiny, priors["12"], "nguyen2016_ppgn", steps=16, chain_every=1)(None))
+    assert len(synthesis.chain()[0]) == 40
+    assert synthesis.extra_pictures()["chain.png"].size == short.extra_pictures()["chain.png"].size
+
+
+def test_results_name_what_each_picture_is_for(tiny: Model, priors: dict[str, Prior]) -> None:
+    classes = finish(starts(tiny, priors["12"], "nguyen2016_dgn")(None)).results()
+    assert [one["target"] for one in classes] == [1, 2]
+    assert {"label", "probability", "score"} <= classes[0].keys()
+    units = finish(starts(tiny, priors["12"], "nguyen2016_dgn", "unit")(None)).results()
+    assert [one["unit"] for one in units] == [
+        {"layer": "6", "channel": 3},
+        {"layer": "10", "channel": 2, "row": 1, "column": 4},
+    ]
+
+
+@pytest.mark.parametrize("name", CODE_RECIPES)
+def test_each_picture_is_what_it_would_be_alone(tiny: Model, priors: dict[str, Prior], name: str) -> None:
+    parameters = CODE_RECIPES[name].with_overrides({"steps": 7, "seed": 5, "copies": 2})
+    both = finish(class_from_code(tiny, priors["12"], [1, 2], parameters)).values()
+    alone = finish(class_from_code(tiny, priors["12"], [2], parameters)).values()
+    # Convolutions of other batches round otherwise.
+    assert abs(both[2:] - alone).max() < 1e-3
+    assert abs(alone[0] - alone[1]).max() > 1e-2, "copies differ"
+
+
+@pytest.mark.parametrize("name", CODE_RECIPES)
+def test_a_prior_of_another_network_is_refused(tiny: Model, priors: dict[str, Prior], name: str) -> None:
+    with pytest.raises(PriorMismatch) as caught:
+        starts(replace(tiny, weights_digest="0" * 64), priors["12"], name)(None)
+    assert caught.value.field == "prior"
+
+
+def test_a_checkpoint_of_another_prior_is_refused(tiny: Model, priors: dict[str, Prior]) -> None:
+    checkpoint = starts(tiny, priors["12"], "nguyen2016_dgn")(None).checkpoint()
+    with pytest.raises(CheckpointInvalid, match="prior"):
+        starts(tiny, priors["10"], "nguyen2016_dgn")(checkpoint)
+
+
+def test_what_is_asked_for_is_checked(tiny: Model, priors: dict[str, Prior]) -> None:
+    prior, parameters = priors["12"], CodeParameters()
+    for targets in ([], [1000]):
+        with pytest.raises(InvalidInput) as caught:
+            class_from_code(tiny, prior, targets, parameters)
+        assert caught.value.field == "targets"
+    with pytest.raises(InvalidInput) as caught:
+        unit_from_code(tiny, prior, [], parameters)
+    assert caught.value.field == "units"
+    with pytest.raises(UnknownName) as named:
+        unit_from_code(tiny, prior, [UnitTarget("6", 0), UnitTarget("nothing", 0)], parameters)
+    assert named.value.field == "units[1].layer"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("denoising", 1.5), ("wandering", -1.0), ("decay", 1.0), ("denoiser", "mine"), ("chain_every", 0), ("jitter", 3)],
+)
+def test_a_parameter_out_of_its_range_is_named(field: str, value: object) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        CODE_RECIPES["nguyen2016_ppgn"].with_overrides({field: value})
+    assert caught.value.field == field
