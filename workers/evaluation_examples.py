@@ -27,7 +27,7 @@ from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.errors import TruthMissing
 from convscope.services.common.jobs.artifacts import Artifacts
 from convscope.services.common.sentences import CaptionPart, Sentence, said_caption
-from convscope.services.common.targets import check_target
+from convscope.services.common.targets import check_target, target_name
 from convscope.v1.target_pb2 import Target
 
 
@@ -48,9 +48,9 @@ class Example:
     def says(self, target: ClassTarget, model: Model) -> str:
         """What is asked of it, in words. target: with the top class named."""
         if self.sentence is None:
-            return _classes(target, model.labels)
+            return target_name(target, model.labels)
         if self.sentence.kind == "question":
-            return f"{self.sentence.text}? {_classes(target, model.labels)}"
+            return f"{self.sentence.text}? {target_name(target, model.labels)}"
         if len(target.classes) == len(self.sentence.tokens):
             return self.sentence.text
         said = [self.sentence.words[place] for place in target.classes]
@@ -162,8 +162,3 @@ class Examples:
         return file.resize(
             (size.width, size.height), resampling, box=(left * across, top * down, right * across, bottom * down)
         )
-
-
-def _classes(target: ClassTarget, labels: Sequence[str]) -> str:
-    plus = " + ".join(labels[index] for index in target.classes)
-    return " - ".join([plus, *(labels[index] for index in target.minus)])

@@ -1,8 +1,9 @@
 """Explanations of some pictures, measured."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -150,7 +151,7 @@ class Appraisal:
                 batch.images[row],
                 torch.from_numpy(heatmap.copy()).to(batch.images.device),
                 kind=kind,
-                empty=batch.empty(kind)[row],
+                empty=batch.empty[kind][row],
                 steps=self._parameters.curve_steps,
             )
             finding.values[kind], finding.curves[kind] = curve.area, curve.values
@@ -203,17 +204,15 @@ class _Batch:
     cases: Sequence[Case]
     findings: Sequence[Findings]
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def empty(self) -> Mapping[str, Tensor]:
+        """What stands where there is no picture, [N, 3, H, W], by the kind of curve. As the paper has them: nothing but
+        colour for deletion, the picture without its detail for insertion."""
         batch = Batch(self.network.module, self.images, Targets(self.network.each), self.network.preprocessing)
-        # As the paper has them: nothing but colour for deletion, the picture without its detail for insertion.
-        self._empty = {
+        return {
             "insertion": empty_pictures(batch, FillParameters(fill="blur")),
             "deletion": empty_pictures(batch, FillParameters(fill="zero")),
         }
-
-    def empty(self, kind: str) -> Tensor:
-        """What stands where there is no picture, [N, 3, H, W]."""
-        return self._empty[kind]
 
     def put(self, label: str, metric: str, values: Sequence[float]) -> None:
         for finding, value in zip(self.findings, values, strict=True):

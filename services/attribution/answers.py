@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from convscope.engine.attribution.segmentation import Segmentation
-from convscope.engine.attribution.target import ClassTarget, Target, UnitTarget
+from convscope.engine.attribution.target import ClassTarget, Target
 from convscope.engine.errors import InvalidInput
 from convscope.engine.imaging.comparison import Panel, comparison_sheet, sentence_sheet
 from convscope.engine.imaging.contact_sheet import Tile
@@ -20,6 +20,7 @@ from convscope.services.attribution.files import jpeg, png
 from convscope.services.attribution.pictures import Picture
 from convscope.services.attribution.requests import PRECISIONS, Order, Part
 from convscope.services.attribution.work import Answer, Result
+from convscope.services.common.targets import target_name
 from convscope.services.common.tensors import to_tensor
 from convscope.v1 import attribution_service_pb2, image_pb2
 from convscope.v1.attribution_service_pb2 import AttributeResponse, Overlay
@@ -127,14 +128,6 @@ def _target_name(target: Target, order: Order, model: Model) -> str:
     if order.sentence is not None and isinstance(target, ClassTarget) and len(target.classes) == len(order.words):
         return order.sentence.text  # the whole caption
     return target_name(target, order.labels(model))
-
-
-def target_name(target: Target, labels: Sequence[str]) -> str:
-    """A target in words: "tabby", "tabby + tiger cat - lynx", "layer4[12]", "layer4[12, 3, 4]"."""
-    if isinstance(target, UnitTarget):
-        return f"{target.layer}[{', '.join(map(str, (target.channel, *(target.place or ()))))}]"
-    plus = " + ".join(labels[index] for index in target.classes)
-    return " - ".join([plus, *(labels[index] for index in target.minus)])
 
 
 def to_predictions(result: Result, labels: Sequence[str], top_k: int) -> list[Prediction]:

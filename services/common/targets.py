@@ -47,6 +47,14 @@ def check_target(message: target_pb2.Target, model: Model, path: str) -> Checked
     return Checked(_check_classes_target(message, model, path, output))
 
 
+def target_name(target: Target, labels: Sequence[str]) -> str:
+    """A target in words: "tabby", "tabby + tiger cat - lynx", "layer4[12]", "layer4[12, 3, 4]"."""
+    if isinstance(target, UnitTarget):
+        return f"{target.layer}[{', '.join(map(str, (target.channel, *(target.place or ()))))}]"
+    plus = " + ".join(labels[index] for index in target.classes)
+    return " - ".join([plus, *(labels[index] for index in target.minus)])
+
+
 def _check_classes_target(message: target_pb2.Target, model: Model, path: str, output: Output | None) -> ClassTarget:
     match message.WhichOneof("kind"):
         case "class_index":
