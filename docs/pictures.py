@@ -114,7 +114,9 @@ def evaluation(client: Client, addresses: Mapping[str, str]) -> None:
     with _browser() as browser:
         shown = browser.new_page(viewport={"width": 1280, "height": 900}, device_scale_factor=1.5)
         shown.set_content(report.page)
-        _keep(Image.open(BytesIO(shown.screenshot(full_page=True))), "evaluation/report", SHEET_WIDTH)
+        # Down to its pictures, which come only when somebody scrolls to them.
+        above = shown.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 1280, "height": 2240})
+        _keep(Image.open(BytesIO(above)), "evaluation/report", SHEET_WIDTH)
         shown.goto(f"{addresses['page']}/?tab=where-people-look")
         canvas = shown.locator("#rubbing canvas")
         expect(canvas).to_be_visible(timeout=60_000)
