@@ -1,6 +1,6 @@
 """The parts that a recipe's parameters ask for, whatever is ascended with them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.engine.errors import InvalidInput, InvalidParameter
+from convscope.engine.generation.codes import CodeReader
+from convscope.engine.generation.prior import Prior as LearnedPrior
 from convscope.engine.imaging.decode import to_rgb
 from convscope.engine.memory import out_of_memory
 from convscope.engine.models.model import Model
@@ -23,8 +25,10 @@ from convscope.engine.synthesis.objectives.objective import Objective
 from convscope.engine.synthesis.optimizers.adam import Adam
 from convscope.engine.synthesis.optimizers.evolution import Evolution
 from convscope.engine.synthesis.optimizers.gradient_ascent import GradientAscent
+from convscope.engine.synthesis.optimizers.langevin import Langevin
 from convscope.engine.synthesis.optimizers.lbfgs import Lbfgs
 from convscope.engine.synthesis.optimizers.optimizer import Optimizer
+from convscope.engine.synthesis.parameterizations.code import Code
 from convscope.engine.synthesis.parameterizations.cppn import Cppn
 from convscope.engine.synthesis.parameterizations.fourier import Fourier
 from convscope.engine.synthesis.parameterizations.pixels import Pixels
@@ -43,7 +47,7 @@ from convscope.engine.synthesis.regularizers.regularizer import Regularizer
 from convscope.engine.synthesis.regularizers.squared_norm import SquaredNorm
 from convscope.engine.synthesis.regularizers.total_variation import TotalVariation
 from convscope.engine.synthesis.stages import Stages
-from convscope.engine.synthesis.synthesis import Parts
+from convscope.engine.synthesis.synthesis import MOST, Parts
 from convscope.engine.synthesis.transforms.jitter import Jitter
 from convscope.engine.synthesis.transforms.transform import Transform
 from convscope.engine.synthesis.transforms.wandering import Wandering
@@ -71,13 +75,17 @@ def assemble(
     *,
     start: Image.Image | None = None,
     tv_factors: tuple[float, ...] = (1.0,),
+    prior: LearnedPrior | None = None,
 ) -> Assembly:
     """targets: how many; `copies` pictures each. start: a picture to start from. tv_factors: of tv_weight, one for each
-    picture or one for all.
+    picture or one for all. prior: of this very network, on its device; of codes alone.
 
-    Raises InvalidInput (field `image`) for a start of another size, or one that is no spectrum's or pixels';
-    InvalidParameter for a size that the network does not take (field `stages`, `size` or `window`).
+    Raises InvalidInput (field `image`) for a start of another size, or one that is made of a cppn's weights; (field
+    `prior`) where codes have none, or anything else has one; PriorMismatch; InvalidParameter for a size that the
+    network does not take (field `stages`, `size` or `window`).
     """
+    check_prior(parameters, given=prior is not None)
+    reader = None if prior is None else prior.check(model)
     size = (model.preprocessing.height, model.preprocessing.width)
     generator = torch.Generator().manual_seed(parameters.seed)
     levels = GreyLevels(model.preprocessing, model.device)
@@ -87,8 +95,16 @@ def assemble(
     _check_sizes(model, sizes, parameters)
     picture = None if start is None else _start(start, parameters, levels, size)
     count, copies, noise = targets * parameters.copies, parameters.copies, parameters.noise
-    made: Pixels | Fourier | Cppn
+    made: Pixels | Fourier | Cppn | Code
+    bounds = Bounds(-levels.mean, 255 - levels.mean)
     match parameters.parameterization:
+        case "code":
+            assert prior is not None
+            assert reader is not None
+            codes = None if picture is None else _codes(picture, prior, reader, levels)
+            bounds = Bounds(*prior.range.bounds)
+            kept = bounds if parameters.bounded else None
+            made = Code(levels, prior, count, copies=copies, noise=noise, bounds=kept, start=codes)
         case "fourier":
             made = Fourier(levels, base, count, copies=copies, noise=noise, start=picture)
         case "cppn":
@@ -99,18 +115,30 @@ def assemble(
                 levels, stages, sizes, count, copies=copies, noise=noise, brightness=brightness, start=picture
             )
     variables = made.start(generator)
+    denoised = None if prior is None else _denoiser(parameters, prior, reader)
     parts = Parts(
         made,
         objective,
-        _optimizer(parameters, stages, made, variables, levels),
+        _optimizer(parameters, stages, made, variables, bounds=bounds, denoised=denoised),
         tuple(_transforms(parameters, size, levels)),
         tuple(_regularizers(parameters, tv_factors, levels.levels(made.images(variables)).detach())),
         tuple(_filters(parameters, model.device)),
-        tuple(_priors(parameters, stages, levels)),
+        tuple(_priors(parameters, stages, bounds, model.device)),
         levels.levels,
         parameters.redirected_relu_steps,
     )
     return Assembly(parts, variables, generator)
+
+
+def check_prior(parameters: SynthesisParameters, *, given: bool) -> None:
+    """Raise InvalidInput (field `prior`) where codes have no learned prior, or anything else has one."""
+    coded = parameters.parameterization == "code"
+    if coded and not given:
+        message = "a picture is made of a code by a learned prior; name one"
+        raise InvalidInput(message, field="prior", reason="PRIOR_MISSING")
+    if given and not coded:
+        message = f"a learned prior has no use with the parameterization {parameters.parameterization}"
+        raise InvalidInput(message, field="prior", reason="CONTRADICTION")
 
 
 def _start(picture: Image.Image, parameters: SynthesisParameters, levels: GreyLevels, size: tuple[int, int]) -> Tensor:
@@ -124,6 +152,12 @@ def _start(picture: Image.Image, parameters: SynthesisParameters, levels: GreyLe
         raise InvalidInput(message, field="image", reason="IMAGE_SIZE")
     pixels = torch.from_numpy(np.array(to_rgb(picture))).permute(2, 0, 1).unsqueeze(0)
     return pixels.to(levels.mean) - levels.mean
+
+
+@torch.no_grad()
+def _codes(picture: Tensor, prior: LearnedPrior, reader: CodeReader, levels: GreyLevels) -> Tensor:
+    """Of a picture as _start() gives it."""
+    return prior.range.standardized(reader((picture + levels.mean) / 255))
 
 
 def _check_sizes(model: Model, sizes: list[tuple[int, int]], parameters: SynthesisParameters) -> None:
@@ -145,12 +179,12 @@ def _check_sizes(model: Model, sizes: list[tuple[int, int]], parameters: Synthes
 def _optimizer(
     parameters: SynthesisParameters,
     stages: Stages,
-    made: Pixels | Fourier | Cppn,
+    made: Pixels | Fourier | Cppn | Code,
     variables: Tensor,
-    levels: GreyLevels,
+    *,
+    bounds: Bounds,
+    denoised: Callable[[Tensor], Tensor] | None,
 ) -> Optimizer:
-    bounds = Bounds(-levels.mean, 255 - levels.mean)
-
     def bound(moved: Tensor) -> Tensor:
         return bounds(0, moved, None) if parameters.bounded else moved
 
@@ -161,8 +195,43 @@ def _optimizer(
             return Lbfgs(stages.step_size, variables, bound)
         case "evolution":
             return Evolution(made.mutated, stages.step_size, parameters.population, bound, parameters.copies)
+        case "langevin":
+            assert denoised is not None
+            return Langevin(
+                denoised,
+                stages.step_size,
+                bound,
+                denoising=parameters.denoising,
+                noise=parameters.wandering,
+                every=parameters.chain_every,
+                variables=variables,
+                copies=parameters.copies,
+            )
         case _:
             return GradientAscent(stages.step_size, parameters.momentum, stages.begins)
+
+
+def _denoiser(
+    parameters: SynthesisParameters, prior: LearnedPrior, reader: CodeReader | None
+) -> Callable[[Tensor], Tensor]:
+    """PPGN's R."""
+
+    def autoencoder(codes: Tensor) -> Tensor:
+        clean: Tensor = prior.denoiser(codes)
+        return clean
+
+    def joint(codes: Tensor) -> Tensor:
+        assert reader is not None
+        return prior.range.standardized(reader(prior.pictures(codes)))
+
+    denoised = joint if parameters.denoiser == "joint" else autoencoder
+
+    @torch.no_grad()
+    def in_parts(codes: Tensor) -> Tensor:
+        most = MOST.get(codes.device.type, MOST["cuda"])
+        return torch.cat([denoised(part) for part in torch.split(codes, most)])
+
+    return in_parts
 
 
 def _transforms(parameters: SynthesisParameters, size: tuple[int, int], levels: GreyLevels) -> Iterator[Transform]:
@@ -207,8 +276,7 @@ def _filters(parameters: SynthesisParameters, device: torch.device) -> Iterator[
         yield Progress()
 
 
-def _priors(parameters: SynthesisParameters, stages: Stages, levels: GreyLevels) -> Iterator[Prior]:
-    device = levels.mean.device
+def _priors(parameters: SynthesisParameters, stages: Stages, bounds: Bounds, device: torch.device) -> Iterator[Prior]:
     if parameters.decay:
         yield Decay(parameters.decay)
     if parameters.blur:
@@ -224,4 +292,4 @@ def _priors(parameters: SynthesisParameters, stages: Stages, levels: GreyLevels)
     if parameters.fixed_norm:
         yield Sphere(parameters.fixed_norm)
     if parameters.bounded:
-        yield Bounds(-levels.mean, 255 - levels.mean)
+        yield bounds

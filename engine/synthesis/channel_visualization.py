@@ -9,6 +9,7 @@ from PIL import Image
 
 from convscope.engine.attribution.target import UnitTarget
 from convscope.engine.errors import ConvscopeError, InvalidInput
+from convscope.engine.generation.prior import Prior
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.assembly import assemble
 from convscope.engine.synthesis.diverse import diverse
@@ -38,11 +39,13 @@ def channel_visualization(
     parameters: SynthesisParameters,
     start: Image.Image | None = None,
     checkpoint: bytes | None = None,
+    *,
+    prior: Prior | None = None,
 ) -> ChannelVisualization:
     """Ascend the mean of a channel over its places, or its value at one.
 
     units: `copies` pictures are made for each, all in one batch; layers under the network's own names, or a paper's,
-    see own_layer(). start, checkpoint: as class_visualization().
+    see own_layer(). start, checkpoint, prior: as class_visualization().
 
     Raises UnknownName, InvalidInput (fields `units[N].layer` and so on), InvalidInput (field `units`) for none; as
     assemble(); CheckpointInvalid.
@@ -52,10 +55,11 @@ def channel_visualization(
     own = [own_unit(model, unit, f"units[{place}]") for place, unit in enumerate(units)]
     each = [unit for unit in own for _ in range(parameters.copies)]
     objective = diverse(UnitOutput(model, each), model, parameters)
-    made = assemble(model, parameters, objective, len(own), start=start)
+    made = assemble(model, parameters, objective, len(own), start=start, prior=prior)
     digest = None if start is None else picture_digest(start)
+    plain = [plain_unit(unit) for unit in own]
     made_of = identity(
-        "channel_visualization", model, parameters, units=[plain_unit(unit) for unit in own], start=digest
+        "channel_visualization", model, parameters, units=plain, start=digest, prior=prior and prior.digest
     )
     return ChannelVisualization(
         each, made.parts, made.variables, parameters.steps, made.generator, identity=made_of, checkpoint=checkpoint

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from convscope.engine.errors import InvalidInput
+from convscope.engine.generation.prior import Prior
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.assembly import assemble
 from convscope.engine.synthesis.diverse import diverse
@@ -42,11 +43,13 @@ def class_visualization(
     parameters: SynthesisParameters,
     start: Image.Image | None = None,
     checkpoint: bytes | None = None,
+    *,
+    prior: Prior | None = None,
 ) -> ClassVisualization:
     """Ascend what the network says of a class.
 
     targets: classes; `copies` pictures are made for each, all in one batch, and each is what it would be alone. start:
-    a picture to start from. checkpoint: to go on from.
+    a picture to start from. checkpoint: to go on from. prior: of codes, see assemble().
 
     Raises InvalidInput (field `targets`) for a class that is not there, or none; as assemble(); CheckpointInvalid.
     """
@@ -55,9 +58,11 @@ def class_visualization(
         raise InvalidInput("at least one class is needed", field="targets")
     each = [one for one in classes for _ in range(parameters.copies)]
     objective = diverse(ClassOutput(model, each, parameters.output), model, parameters)
-    made = assemble(model, parameters, objective, len(classes), start=start)
+    made = assemble(model, parameters, objective, len(classes), start=start, prior=prior)
     digest = None if start is None else picture_digest(start)
-    made_of = identity("class_visualization", model, parameters, targets=classes, start=digest)
+    made_of = identity(
+        "class_visualization", model, parameters, targets=classes, start=digest, prior=prior and prior.digest
+    )
     return ClassVisualization(
         model, each, made.parts, made.variables, parameters.steps, made.generator, identity=made_of,
         checkpoint=checkpoint,

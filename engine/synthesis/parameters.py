@@ -44,37 +44,39 @@ class SynthesisParameters(Parameters):
     """
 
     # What is moved
-    parameterization: Literal["pixels", "fourier", "cppn"] = "pixels"
+    parameterization: Literal["pixels", "fourier", "cppn", "code"] = "pixels"
     """pixels: grey levels about the mean picture. fourier: a spectrum scaled by 1/frequency, with decorrelated colours
-    (Olah et al. 2017). cppn: the weights of a small network from coordinates to colours."""
+    (Olah et al. 2017). cppn: the weights of a small network from coordinates to colours. code: what a learned prior
+    makes a picture of (Nguyen et al. 2016), in standard deviations about the mean of real pictures' codes."""
     size: Side | None = None
     """Side of the picture, where a stage does not scale it; None: the model's own height and width."""
     noise: NotNegative = 0.0
-    """Standard deviation of what it starts from: grey levels; of a spectrum or of weights their own unit. A picture to
-    start from is taken as it is."""
+    """Standard deviation of what it starts from: grey levels; of a spectrum, of weights or of a code their own unit. A
+    picture to start from is taken as it is; of a code its code is."""
     brightness: Annotated[float, Field(ge=0, le=255)] | None = None
     """Grey level that the noise is about; None: the mean picture."""
     bounded: bool = False
-    """Whether pixels are kept within 0 to 255 after each step."""
+    """Whether pixels are kept within 0 to 255 after each step; codes within three standard deviations, and within what
+    real ones have at least."""
 
     # What is ascended
     output: Literal["score", "log_probability", "probability"] = "score"
     """Of a class; a unit has its value alone."""
     copies: Annotated[int, Field(ge=1, le=16)] = 1
-    """Pictures for each target; they differ where `diversity` or evolution makes them."""
+    """Pictures for each target; they differ where `diversity`, evolution or codes of their own make them."""
     diversity: NotNegative = 0.0
     """Weight of what keeps the copies apart: the negative similarity of their Gram matrices."""
 
     # The way uphill
-    optimizer: Literal["gradient_ascent", "adam", "lbfgs", "evolution"] = "gradient_ascent"
-    """How the gradient becomes a step: with momentum; Kingma & Ba 2015; a limited-memory BFGS direction; or without a
-    gradient, by keeping the best of mutated children."""
+    optimizer: Literal["gradient_ascent", "adam", "lbfgs", "evolution", "langevin"] = "gradient_ascent"
+    """How the gradient becomes a step: with momentum; Kingma & Ba 2015; a limited-memory BFGS direction; without a
+    gradient, by keeping the best of mutated children; or as one of three terms of a walk over codes (PPGN)."""
     steps: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Steps of the optimizer, of all stages together; of evolution generations."""
     step_size: Positive = 1.0
     """How far a step goes. Grey levels where the gradient is normalized by mean_abs; their Euclidean norm by norm; the
     rise that it promises by progress; else the gradient's factor. Of adam its rate; of lbfgs the factor of its
-    direction; of evolution the mutation's strength."""
+    direction; of evolution the mutation's strength. Of a code in its own unit; of langevin PPGN's epsilon2."""
     final_step_size: NotNegative | None = None
     """step_size at the last step, and evenly between; None: the same throughout."""
     momentum: Share = 0.0
@@ -88,6 +90,15 @@ class SynthesisParameters(Parameters):
     """Standard deviation of the Gaussian that smooths the gradient, pixels."""
     laplacian_levels: Annotated[int, Field(ge=0, le=8)] = 0
     """The gradient is split into so many levels of a Laplacian pyramid, each divided by its RMS; 0: not."""
+    denoising: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Part of the way to the denoised code that a step of langevin goes: PPGN's epsilon1."""
+    denoiser: Literal["joint", "autoencoder"] = "autoencoder"
+    """autoencoder: the one that the prior learned on codes alone (PPGN-h). joint: a picture is made of the code, and
+    the code read from it again (Joint PPGN-h)."""
+    wandering: NotNegative = 0.0
+    """Standard deviation of the noise that a step of langevin adds: PPGN's epsilon3."""
+    chain_every: Annotated[int, Field(ge=1, le=100_000)] = 10
+    """Steps from one picture of the chain that langevin keeps to the next."""
     redirected_relu_steps: Annotated[int, Field(ge=0, le=1000)] = 0
     """First steps in which a dead ReLU passes gradients that would wake it."""
 
@@ -176,6 +187,9 @@ class SynthesisParameters(Parameters):
             for name in self._of_one_size():
                 values = {"field": name, "other": "stages", "value": "of several sizes"}
                 raise PydanticCustomError("contradiction", "{field} does not go with {other} {value}", values)
+        if self.optimizer == "langevin" and self.parameterization != "code":
+            values = {"field": "optimizer", "other": "parameterization", "value": self.parameterization}
+            raise PydanticCustomError("contradiction", "{field} langevin does not go with {other} {value}", values)
         if self.diversity and self.copies == 1:
             values = {"field": "diversity"}
             raise PydanticCustomError("contradiction", "{field} needs several copies", values)
@@ -185,11 +199,16 @@ class SynthesisParameters(Parameters):
         """Values in force, each with the fields that mean nothing beside it."""
         found: list[tuple[str, tuple[str, ...]]] = []
         if self.parameterization != "pixels":
-            found.append(("parameterization", OF_PIXELS))
+            alike = OF_PIXELS_AND_CODES if self.parameterization == "code" else ()
+            found.append(("parameterization", tuple(name for name in OF_PIXELS if name not in alike)))
+        if self.parameterization == "code":
+            found.append(("parameterization", ("size",)))
         if self.optimizer == "evolution":
             found.append(("optimizer", OF_GRADIENTS))
-        if self.optimizer in {"adam", "lbfgs"}:
+        if self.optimizer in {"adam", "lbfgs", "langevin"}:
             found.append(("optimizer", ("momentum",)))
+        if self.optimizer != "langevin":
+            found.append(("optimizer", OF_LANGEVIN))
         return found
 
     def _of_one_size(self) -> Iterator[str]:
@@ -225,6 +244,8 @@ OF_PIXELS = (
     "final_blur", "bilateral", "median", "drop_norm", "drop_contribution", "window",
 )  # fmt: skip
 """What only pixels have: a spectrum and weights are not blurred, clipped or grown."""
+OF_PIXELS_AND_CODES = ("bounded", "decay")
+OF_LANGEVIN = ("denoising", "denoiser", "wandering", "chain_every")
 OF_GRADIENTS = (
     "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "momentum", "drop_contribution",
     "final_step_size", "diversity", "stages",

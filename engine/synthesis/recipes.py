@@ -299,9 +299,49 @@ OLAH = Recipe(
     ),
 )
 
-RECIPES: Mapping[str, Recipe] = _named(
-    ERHAN, SZEGEDY, SIMONYAN, MAHENDRAN, *YOSINSKI, *NGUYEN, MORDVINTSEV_2015, OYGAARD, TYKA, MORDVINTSEV_2016, OLAH
+# Lengths of steps in codes' standard deviations; the papers' are CaffeNet's own numbers.
+NGUYEN_DGN = Recipe(
+    "nguyen2016_dgn",
+    "Nguyen et al. 2016",
+    "Synthesizing the preferred inputs for neurons in neural networks via deep generator networks",
+    "Ascent on the code of a learned generator, within three standard deviations of real codes.",
+    (PRIOR,),
+    SynthesisParameters(
+        parameterization="code",
+        noise=1.0,
+        steps=200,
+        step_size=0.3,  # 8, falling to 1e-10, in fc6's numbers
+        final_step_size=1e-10,
+        normalization="mean_abs",
+        decay=0.01,
+        bounded=True,
+    ),
 )
+NGUYEN_PPGN = Recipe(
+    "nguyen2016_ppgn",
+    "Nguyen et al. 2016",
+    "Plug & Play Generative Networks: Conditional Iterative Generation of Images in Latent Space",
+    "A walk over codes: towards what a denoising autoencoder makes of them, up the class, and noise.",
+    (PRIOR,),
+    SynthesisParameters(
+        parameterization="code",
+        noise=1.0,
+        output="log_probability",
+        optimizer="langevin",
+        steps=200,
+        step_size=1.0,
+        denoising=0.1,  # 1e-5
+        # 1e-17. This much keeps the walk at the codes of real pictures where there is no condition: the root of twice
+        # the pull, of a denoiser of noise of 0.3.
+        wandering=0.13,
+        bounded=True,
+    ),
+)
+
+RECIPES: Mapping[str, Recipe] = _named(
+    ERHAN, SZEGEDY, SIMONYAN, MAHENDRAN, *YOSINSKI, *NGUYEN, MORDVINTSEV_2015, OYGAARD, TYKA, MORDVINTSEV_2016,
+    NGUYEN_DGN, NGUYEN_PPGN, OLAH,
+)  # fmt: skip
 """Of classes and units, in the order of their years."""
 DEFAULT_RECIPE = OLAH.name
 

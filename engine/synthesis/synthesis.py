@@ -14,11 +14,13 @@ from torch import Tensor
 
 from convscope.engine.attribution.backward_rule import ReluRule
 from convscope.engine.attribution.fixed_norm import FixedNorm
+from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
 from convscope.engine.synthesis.checkpoint import Checkpoint
 from convscope.engine.synthesis.errors import CheckpointInvalid
 from convscope.engine.synthesis.filters.gradient_filter import GradientFilter
 from convscope.engine.synthesis.history import History
 from convscope.engine.synthesis.objectives.objective import Objective
+from convscope.engine.synthesis.optimizers.langevin import Langevin
 from convscope.engine.synthesis.optimizers.optimizer import Look, Optimizer
 from convscope.engine.synthesis.parameterizations.parameterization import Parameterization
 from convscope.engine.synthesis.priors.prior import Prior
@@ -30,6 +32,8 @@ from convscope.engine.synthesis.transforms.transform import Transform
 # Pictures whose graph is held at once. Not by the free memory: other batches round otherwise, and a run that goes on
 # from a checkpoint is to give what an undisturbed one gives.
 MOST = {"cpu": 8, "cuda": 64}
+CHAIN, MOST_SHOWN = "chain.png", 16
+"""The sheet of a chain, and how many of its pictures it shows: evenly from the first to the last."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,21 @@ class Synthesis:
         return {}
 
     def extra_pictures(self) -> dict[str, Image.Image]:
-        """Pictures beside those that were made, by the names of their files."""
-        return {}
+        """Pictures beside those that were made, by the names of their files: where a way was kept, its sheet, a row for
+        each picture."""
+        rows = [[Tile(picture) for picture in _evenly(links)] for links in self.chain()]
+        return {CHAIN: contact_sheet(rows, cell=rows[0][0].picture.size)} if rows and rows[0] else {}
+
+    def chain(self) -> list[list[Image.Image]]:
+        """Of each picture those on the way to it that langevin kept, the first one first; the last may be the picture
+        itself. Empty where nothing was kept."""
+        walk = self._parts.optimizer
+        links = walk.chain if isinstance(walk, Langevin) else ()
+        shown = self._parts.parameterization.shown
+        rows = [
+            State(0, self.total, codes, torch.full((1 + len(codes),), torch.nan), shown).pictures() for codes in links
+        ]
+        return [list(one) for one in zip(*rows, strict=True)]
 
     def advance(self) -> None:
         """Take one step. ValueError where all are done."""
@@ -263,6 +280,11 @@ class _Slope:
             for regularizer in parts.regularizers:
                 values = values - regularizer(levels, rows)
         return values, scores
+
+
+def _evenly(links: Sequence[Image.Image]) -> list[Image.Image]:
+    count = min(MOST_SHOWN, len(links))
+    return [links[round(place * (len(links) - 1) / max(1, count - 1))] for place in range(count)]
 
 
 def _joined(tensors: list[Tensor | None]) -> Tensor | None:

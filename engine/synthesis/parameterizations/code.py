@@ -6,28 +6,41 @@ from torch import Tensor
 
 from convscope.engine.generation.prior import Prior
 from convscope.engine.synthesis.grey_levels import GreyLevels
+from convscope.engine.synthesis.priors.bounds import Bounds
 
 
 class Code:
     """Variables [N, channels, height, width]: standard deviations about the mean of real pictures' codes."""
 
     def __init__(
-        self, levels: GreyLevels, prior: Prior, count: int, *, copies: int = 1, noise: float = 1.0, bounded: bool = True
+        self,
+        levels: GreyLevels,
+        prior: Prior,
+        count: int,
+        *,
+        copies: int = 1,
+        noise: float = 1.0,
+        bounds: Bounds | None = None,
+        start: Tensor | None = None,
     ) -> None:
         """copies: pictures of one target, side by side; each target's start from the same codes. noise: standard
-        deviation of the start, in those of real codes. bounded: whether it starts within the bounds of real codes."""
+        deviation of the start, in those of real codes. bounds: within which it starts. start: a picture's code,
+        [1, channels, height, width], in place of the noise."""
         self._levels = levels
         self._prior = prior
         self._count, self._copies = count, copies
         self._noise = noise
-        self._bounded = bounded
+        self._bounds = bounds
+        self._start = start
 
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
-        shape = (self._copies, *self.shape(0)[1:])
-        codes = (self._noise * torch.randn(shape, generator=generator)).to(self._levels.mean.device)
-        lowest, highest = self._prior.range.bounds
-        codes = codes.clamp(lowest, highest) if self._bounded else codes
+        if self._start is None:
+            shape = (self._copies, *self.shape(0)[1:])
+            codes = (self._noise * torch.randn(shape, generator=generator)).to(self._levels.mean.device)
+        else:
+            codes = self._start.repeat(self._copies, 1, 1, 1)
+        codes = codes if self._bounds is None else self._bounds(0, codes, None)
         return codes.repeat(self._count // self._copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
 
     def shape(self, step: int) -> tuple[int, ...]:
@@ -46,3 +59,7 @@ class Code:
     def shown(self, variables: Tensor) -> Tensor:
         """As Parameterization."""
         return self._prior.pictures(variables)
+
+    def mutated(self, variables: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+        """For evolution: every number, by a Gaussian."""
+        return variables + (strength * torch.randn(variables.shape, generator=generator)).to(variables)

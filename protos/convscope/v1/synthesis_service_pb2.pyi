@@ -3,6 +3,7 @@ from convscope.v1 import prediction_pb2 as _prediction_pb2
 from convscope.v1 import target_pb2 as _target_pb2
 from convscope.v1 import tensor_pb2 as _tensor_pb2
 from google.longrunning import operations_pb2 as _operations_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -12,52 +13,78 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class VisualizeClassRequest(_message.Message):
-    __slots__ = ("model", "targets", "recipe", "parameters", "image", "options")
+    __slots__ = ("model", "targets", "recipe", "parameters", "image", "options", "prior", "examples")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     model: str
     targets: _containers.RepeatedCompositeFieldContainer[_target_pb2.ClassReference]
     recipe: str
     parameters: SynthesisParameters
     image: _image_pb2.Image
     options: JobOptions
-    def __init__(self, model: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[_target_pb2.ClassReference, _Mapping]]] = ..., recipe: _Optional[str] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
+    prior: str
+    examples: DatasetExamples
+    def __init__(self, model: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[_target_pb2.ClassReference, _Mapping]]] = ..., recipe: _Optional[str] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ..., prior: _Optional[str] = ..., examples: _Optional[_Union[DatasetExamples, _Mapping]] = ...) -> None: ...
+
+class DatasetExamples(_message.Message):
+    __slots__ = ("collection", "count", "start")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    count: int
+    start: bool
+    def __init__(self, collection: _Optional[str] = ..., count: _Optional[int] = ..., start: bool = ...) -> None: ...
 
 class VisualizeClassResponse(_message.Message):
-    __slots__ = ("images", "recipe")
+    __slots__ = ("images", "recipe", "chain", "examples")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[SynthesizedImage]
     recipe: str
-    def __init__(self, images: _Optional[_Iterable[_Union[SynthesizedImage, _Mapping]]] = ..., recipe: _Optional[str] = ...) -> None: ...
+    chain: str
+    examples: str
+    def __init__(self, images: _Optional[_Iterable[_Union[SynthesizedImage, _Mapping]]] = ..., recipe: _Optional[str] = ..., chain: _Optional[str] = ..., examples: _Optional[str] = ...) -> None: ...
 
 class VisualizeChannelRequest(_message.Message):
-    __slots__ = ("model", "units", "recipe", "parameters", "image", "options")
+    __slots__ = ("model", "units", "recipe", "parameters", "image", "options", "prior", "examples")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     model: str
     units: _containers.RepeatedCompositeFieldContainer[_target_pb2.Unit]
     recipe: str
     parameters: SynthesisParameters
     image: _image_pb2.Image
     options: JobOptions
-    def __init__(self, model: _Optional[str] = ..., units: _Optional[_Iterable[_Union[_target_pb2.Unit, _Mapping]]] = ..., recipe: _Optional[str] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
+    prior: str
+    examples: DatasetExamples
+    def __init__(self, model: _Optional[str] = ..., units: _Optional[_Iterable[_Union[_target_pb2.Unit, _Mapping]]] = ..., recipe: _Optional[str] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ..., image: _Optional[_Union[_image_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ..., prior: _Optional[str] = ..., examples: _Optional[_Union[DatasetExamples, _Mapping]] = ...) -> None: ...
 
 class VisualizeChannelResponse(_message.Message):
-    __slots__ = ("images", "recipe")
+    __slots__ = ("images", "recipe", "chain", "examples")
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[SynthesizedImage]
     recipe: str
-    def __init__(self, images: _Optional[_Iterable[_Union[SynthesizedImage, _Mapping]]] = ..., recipe: _Optional[str] = ...) -> None: ...
+    chain: str
+    examples: str
+    def __init__(self, images: _Optional[_Iterable[_Union[SynthesizedImage, _Mapping]]] = ..., recipe: _Optional[str] = ..., chain: _Optional[str] = ..., examples: _Optional[str] = ...) -> None: ...
 
 class DeepDreamRequest(_message.Message):
     __slots__ = ("model", "image", "layer", "channels", "guide", "steps", "octaves", "octave_scale", "step_size", "jitter", "size", "seed", "options")
@@ -179,6 +206,114 @@ class CreateAdversarialResponse(_message.Message):
     magnification: float
     def __init__(self, images: _Optional[_Iterable[_Union[SynthesizedImage, _Mapping]]] = ..., fooled: bool = ..., before: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., after: _Optional[_Iterable[_Union[_prediction_pb2.Prediction, _Mapping]]] = ..., linf: _Optional[float] = ..., l2: _Optional[float] = ..., changed: _Optional[float] = ..., steps: _Optional[int] = ..., perturbation: _Optional[str] = ..., magnification: _Optional[float] = ...) -> None: ...
 
+class TrainPriorRequest(_message.Message):
+    __slots__ = ("model", "layer", "collection", "training", "options")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    layer: str
+    collection: str
+    training: PriorTraining
+    options: JobOptions
+    def __init__(self, model: _Optional[str] = ..., layer: _Optional[str] = ..., collection: _Optional[str] = ..., training: _Optional[_Union[PriorTraining, _Mapping]] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
+
+class PriorTraining(_message.Message):
+    __slots__ = ("preset", "steps", "batch", "rate", "pixel_weight", "feature_weight", "adversarial_weight", "noise", "seed")
+    PRESET_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    PIXEL_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ADVERSARIAL_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    preset: str
+    steps: int
+    batch: int
+    rate: float
+    pixel_weight: float
+    feature_weight: float
+    adversarial_weight: float
+    noise: float
+    seed: int
+    def __init__(self, preset: _Optional[str] = ..., steps: _Optional[int] = ..., batch: _Optional[int] = ..., rate: _Optional[float] = ..., pixel_weight: _Optional[float] = ..., feature_weight: _Optional[float] = ..., adversarial_weight: _Optional[float] = ..., noise: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class TrainPriorResponse(_message.Message):
+    __slots__ = ("prior", "samples")
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    prior: Prior
+    samples: str
+    def __init__(self, prior: _Optional[_Union[Prior, _Mapping]] = ..., samples: _Optional[str] = ...) -> None: ...
+
+class Prior(_message.Message):
+    __slots__ = ("name", "model", "weights_digest", "layer", "code_shape", "height", "width", "training", "image_count", "held_out_count", "pixel_error", "feature_error", "denoising_error", "collection", "file", "create_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    CODE_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HELD_OUT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PIXEL_ERROR_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    DENOISING_ERROR_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    model: str
+    weights_digest: str
+    layer: str
+    code_shape: _containers.RepeatedScalarFieldContainer[int]
+    height: int
+    width: int
+    training: PriorTraining
+    image_count: int
+    held_out_count: int
+    pixel_error: float
+    feature_error: float
+    denoising_error: float
+    collection: str
+    file: str
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., weights_digest: _Optional[str] = ..., layer: _Optional[str] = ..., code_shape: _Optional[_Iterable[int]] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., training: _Optional[_Union[PriorTraining, _Mapping]] = ..., image_count: _Optional[int] = ..., held_out_count: _Optional[int] = ..., pixel_error: _Optional[float] = ..., feature_error: _Optional[float] = ..., denoising_error: _Optional[float] = ..., collection: _Optional[str] = ..., file: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListPriorsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListPriorsResponse(_message.Message):
+    __slots__ = ("priors", "next_page_token")
+    PRIORS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    priors: _containers.RepeatedCompositeFieldContainer[Prior]
+    next_page_token: str
+    def __init__(self, priors: _Optional[_Iterable[_Union[Prior, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetPriorRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetPriorResponse(_message.Message):
+    __slots__ = ("prior",)
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    prior: Prior
+    def __init__(self, prior: _Optional[_Union[Prior, _Mapping]] = ...) -> None: ...
+
 class ListRecipesRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -228,7 +363,7 @@ class Recipe(_message.Message):
     def __init__(self, name: _Optional[str] = ..., purpose: _Optional[_Union[Recipe.Purpose, str]] = ..., system: _Optional[str] = ..., source: _Optional[str] = ..., summary: _Optional[str] = ..., additions: _Optional[_Iterable[_Union[Recipe.Addition, str]]] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ...) -> None: ...
 
 class SynthesisParameters(_message.Message):
-    __slots__ = ("parameterization", "size", "noise", "brightness", "bounded", "output", "copies", "diversity", "optimizer", "steps", "step_size", "final_step_size", "momentum", "population", "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "pad", "jitter", "scaling", "rotation", "jitter_after", "window", "l2", "alpha", "alpha_weight", "tv_beta", "tv_weight", "start_l2", "decay", "fixed_norm", "blur", "final_blur", "blur_every", "bilateral", "bilateral_color", "bilateral_space", "median", "drop_norm", "drop_contribution", "stages", "seed")
+    __slots__ = ("parameterization", "size", "noise", "brightness", "bounded", "output", "copies", "diversity", "optimizer", "steps", "step_size", "final_step_size", "momentum", "population", "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "pad", "jitter", "scaling", "rotation", "jitter_after", "window", "l2", "alpha", "alpha_weight", "tv_beta", "tv_weight", "start_l2", "decay", "fixed_norm", "blur", "final_blur", "blur_every", "bilateral", "bilateral_color", "bilateral_space", "median", "drop_norm", "drop_contribution", "stages", "seed", "denoising", "denoiser", "wandering", "chain_every")
     PARAMETERIZATION_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
@@ -272,6 +407,10 @@ class SynthesisParameters(_message.Message):
     DROP_CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    DENOISING_FIELD_NUMBER: _ClassVar[int]
+    DENOISER_FIELD_NUMBER: _ClassVar[int]
+    WANDERING_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_EVERY_FIELD_NUMBER: _ClassVar[int]
     parameterization: str
     size: int
     noise: float
@@ -315,7 +454,11 @@ class SynthesisParameters(_message.Message):
     drop_contribution: float
     stages: _containers.RepeatedCompositeFieldContainer[SynthesisStage]
     seed: int
-    def __init__(self, parameterization: _Optional[str] = ..., size: _Optional[int] = ..., noise: _Optional[float] = ..., brightness: _Optional[float] = ..., bounded: bool = ..., output: _Optional[str] = ..., copies: _Optional[int] = ..., diversity: _Optional[float] = ..., optimizer: _Optional[str] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., final_step_size: _Optional[float] = ..., momentum: _Optional[float] = ..., population: _Optional[int] = ..., normalization: _Optional[str] = ..., gradient_blur: _Optional[float] = ..., laplacian_levels: _Optional[int] = ..., redirected_relu_steps: _Optional[int] = ..., pad: _Optional[int] = ..., jitter: _Optional[int] = ..., scaling: _Optional[float] = ..., rotation: _Optional[float] = ..., jitter_after: _Optional[int] = ..., window: bool = ..., l2: _Optional[float] = ..., alpha: _Optional[float] = ..., alpha_weight: _Optional[float] = ..., tv_beta: _Optional[float] = ..., tv_weight: _Optional[float] = ..., start_l2: _Optional[float] = ..., decay: _Optional[float] = ..., fixed_norm: _Optional[float] = ..., blur: _Optional[float] = ..., final_blur: _Optional[float] = ..., blur_every: _Optional[int] = ..., bilateral: _Optional[int] = ..., bilateral_color: _Optional[float] = ..., bilateral_space: _Optional[float] = ..., median: _Optional[int] = ..., drop_norm: _Optional[float] = ..., drop_contribution: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[SynthesisStage, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
+    denoising: float
+    denoiser: str
+    wandering: float
+    chain_every: int
+    def __init__(self, parameterization: _Optional[str] = ..., size: _Optional[int] = ..., noise: _Optional[float] = ..., brightness: _Optional[float] = ..., bounded: bool = ..., output: _Optional[str] = ..., copies: _Optional[int] = ..., diversity: _Optional[float] = ..., optimizer: _Optional[str] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., final_step_size: _Optional[float] = ..., momentum: _Optional[float] = ..., population: _Optional[int] = ..., normalization: _Optional[str] = ..., gradient_blur: _Optional[float] = ..., laplacian_levels: _Optional[int] = ..., redirected_relu_steps: _Optional[int] = ..., pad: _Optional[int] = ..., jitter: _Optional[int] = ..., scaling: _Optional[float] = ..., rotation: _Optional[float] = ..., jitter_after: _Optional[int] = ..., window: bool = ..., l2: _Optional[float] = ..., alpha: _Optional[float] = ..., alpha_weight: _Optional[float] = ..., tv_beta: _Optional[float] = ..., tv_weight: _Optional[float] = ..., start_l2: _Optional[float] = ..., decay: _Optional[float] = ..., fixed_norm: _Optional[float] = ..., blur: _Optional[float] = ..., final_blur: _Optional[float] = ..., blur_every: _Optional[int] = ..., bilateral: _Optional[int] = ..., bilateral_color: _Optional[float] = ..., bilateral_space: _Optional[float] = ..., median: _Optional[int] = ..., drop_norm: _Optional[float] = ..., drop_contribution: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[SynthesisStage, _Mapping]]] = ..., seed: _Optional[int] = ..., denoising: _Optional[float] = ..., denoiser: _Optional[str] = ..., wandering: _Optional[float] = ..., chain_every: _Optional[int] = ...) -> None: ...
 
 class SynthesisStage(_message.Message):
     __slots__ = ("share", "scale", "step", "blur", "layer")
@@ -342,7 +485,7 @@ class JobOptions(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., priority: _Optional[int] = ..., preview_seconds: _Optional[float] = ...) -> None: ...
 
 class SynthesizedImage(_message.Message):
-    __slots__ = ("artifact", "target", "label", "score", "probability", "unit", "layer", "distance", "similarity")
+    __slots__ = ("artifact", "target", "label", "score", "probability", "unit", "layer", "distance", "similarity", "examples")
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
@@ -352,6 +495,7 @@ class SynthesizedImage(_message.Message):
     LAYER_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_FIELD_NUMBER: _ClassVar[int]
     SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
     artifact: str
     target: _target_pb2.ClassReference
     label: str
@@ -361,4 +505,5 @@ class SynthesizedImage(_message.Message):
     layer: str
     distance: float
     similarity: float
-    def __init__(self, artifact: _Optional[str] = ..., target: _Optional[_Union[_target_pb2.ClassReference, _Mapping]] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., probability: _Optional[float] = ..., unit: _Optional[_Union[_target_pb2.Unit, _Mapping]] = ..., layer: _Optional[str] = ..., distance: _Optional[float] = ..., similarity: _Optional[float] = ...) -> None: ...
+    examples: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, artifact: _Optional[str] = ..., target: _Optional[_Union[_target_pb2.ClassReference, _Mapping]] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., probability: _Optional[float] = ..., unit: _Optional[_Union[_target_pb2.Unit, _Mapping]] = ..., layer: _Optional[str] = ..., distance: _Optional[float] = ..., similarity: _Optional[float] = ..., examples: _Optional[_Iterable[str]] = ...) -> None: ...

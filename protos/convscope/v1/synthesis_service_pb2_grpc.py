@@ -62,6 +62,21 @@ class SynthesisServiceStub(object):
                 request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.CreateAdversarialRequest.SerializeToString,
                 response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
+        self.TrainPrior = channel.unary_unary(
+                '/convscope.v1.SynthesisService/TrainPrior',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.TrainPriorRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+                _registered_method=True)
+        self.ListPriors = channel.unary_unary(
+                '/convscope.v1.SynthesisService/ListPriors',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.ListPriorsRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.ListPriorsResponse.FromString,
+                _registered_method=True)
+        self.GetPrior = channel.unary_unary(
+                '/convscope.v1.SynthesisService/GetPrior',
+                request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.GetPriorRequest.SerializeToString,
+                response_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.GetPriorResponse.FromString,
+                _registered_method=True)
         self.ListRecipes = channel.unary_unary(
                 '/convscope.v1.SynthesisService/ListRecipes',
                 request_serializer=convscope_dot_v1_dot_synthesis__service__pb2.ListRecipesRequest.SerializeToString,
@@ -121,6 +136,33 @@ class SynthesisServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TrainPrior(self, request, context):
+        """Learns from a collection what pictures look like to a layer: a generator
+        from the layer's output, the code, to the picture (Dosovitskiy & Brox 2016),
+        and a denoising autoencoder of codes (Nguyen et al. 2016). The prior is kept
+        until its job is deleted.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPriors(self, request, context):
+        """Lists the priors: those that ship, then those that TrainPrior made for the
+        caller, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPrior(self, request, context):
+        """Tells what a prior is of, and how good it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRecipes(self, request, context):
         """Lists the recipes, each with its parameters.
         """
@@ -155,6 +197,21 @@ def add_SynthesisServiceServicer_to_server(servicer, server):
                     servicer.CreateAdversarial,
                     request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.CreateAdversarialRequest.FromString,
                     response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'TrainPrior': grpc.unary_unary_rpc_method_handler(
+                    servicer.TrainPrior,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.TrainPriorRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
+            ),
+            'ListPriors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPriors,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.ListPriorsRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_synthesis__service__pb2.ListPriorsResponse.SerializeToString,
+            ),
+            'GetPrior': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPrior,
+                    request_deserializer=convscope_dot_v1_dot_synthesis__service__pb2.GetPriorRequest.FromString,
+                    response_serializer=convscope_dot_v1_dot_synthesis__service__pb2.GetPriorResponse.SerializeToString,
             ),
             'ListRecipes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRecipes,
@@ -299,6 +356,87 @@ class SynthesisService(object):
             '/convscope.v1.SynthesisService/CreateAdversarial',
             convscope_dot_v1_dot_synthesis__service__pb2.CreateAdversarialRequest.SerializeToString,
             google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrainPrior(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/TrainPrior',
+            convscope_dot_v1_dot_synthesis__service__pb2.TrainPriorRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPriors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/ListPriors',
+            convscope_dot_v1_dot_synthesis__service__pb2.ListPriorsRequest.SerializeToString,
+            convscope_dot_v1_dot_synthesis__service__pb2.ListPriorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPrior(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/convscope.v1.SynthesisService/GetPrior',
+            convscope_dot_v1_dot_synthesis__service__pb2.GetPriorRequest.SerializeToString,
+            convscope_dot_v1_dot_synthesis__service__pb2.GetPriorResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,32 @@ class SynthesisServiceStub:
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
+    TrainPrior: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.TrainPriorRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Learns from a collection what pictures look like to a layer: a generator
+    from the layer's output, the code, to the picture (Dosovitskiy & Brox 2016),
+    and a denoising autoencoder of codes (Nguyen et al. 2016). The prior is kept
+    until its job is deleted.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
+    ListPriors: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.ListPriorsRequest,
+        convscope.v1.synthesis_service_pb2.ListPriorsResponse,
+    ]
+    """Lists the priors: those that ship, then those that TrainPrior made for the
+    caller, the newest first.
+    """
+
+    GetPrior: grpc.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.GetPriorRequest,
+        convscope.v1.synthesis_service_pb2.GetPriorResponse,
+    ]
+    """Tells what a prior is of, and how good it is."""
+
     ListRecipes: grpc.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.ListRecipesRequest,
         convscope.v1.synthesis_service_pb2.ListRecipesResponse,
@@ -128,6 +154,32 @@ class SynthesisServiceAsyncStub:
     buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
     buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
+
+    TrainPrior: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.TrainPriorRequest,
+        google.longrunning.operations_pb2.Operation,
+    ]
+    """Learns from a collection what pictures look like to a layer: a generator
+    from the layer's output, the code, to the picture (Dosovitskiy & Brox 2016),
+    and a denoising autoencoder of codes (Nguyen et al. 2016). The prior is kept
+    until its job is deleted.
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+    """
+
+    ListPriors: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.ListPriorsRequest,
+        convscope.v1.synthesis_service_pb2.ListPriorsResponse,
+    ]
+    """Lists the priors: those that ship, then those that TrainPrior made for the
+    caller, the newest first.
+    """
+
+    GetPrior: grpc.aio.UnaryUnaryMultiCallable[
+        convscope.v1.synthesis_service_pb2.GetPriorRequest,
+        convscope.v1.synthesis_service_pb2.GetPriorResponse,
+    ]
+    """Tells what a prior is of, and how good it is."""
 
     ListRecipes: grpc.aio.UnaryUnaryMultiCallable[
         convscope.v1.synthesis_service_pb2.ListRecipesRequest,
@@ -196,6 +248,38 @@ class SynthesisServiceServicer(metaclass=abc.ABCMeta):
         buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
+
+    @abc.abstractmethod
+    def TrainPrior(
+        self,
+        request: convscope.v1.synthesis_service_pb2.TrainPriorRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.longrunning.operations_pb2.Operation, collections.abc.Awaitable[google.longrunning.operations_pb2.Operation]]:
+        """Learns from a collection what pictures look like to a layer: a generator
+        from the layer's output, the code, to the picture (Dosovitskiy & Brox 2016),
+        and a denoising autoencoder of codes (Nguyen et al. 2016). The prior is kept
+        until its job is deleted.
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+
+    @abc.abstractmethod
+    def ListPriors(
+        self,
+        request: convscope.v1.synthesis_service_pb2.ListPriorsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.synthesis_service_pb2.ListPriorsResponse, collections.abc.Awaitable[convscope.v1.synthesis_service_pb2.ListPriorsResponse]]:
+        """Lists the priors: those that ship, then those that TrainPrior made for the
+        caller, the newest first.
+        """
+
+    @abc.abstractmethod
+    def GetPrior(
+        self,
+        request: convscope.v1.synthesis_service_pb2.GetPriorRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[convscope.v1.synthesis_service_pb2.GetPriorResponse, collections.abc.Awaitable[convscope.v1.synthesis_service_pb2.GetPriorResponse]]:
+        """Tells what a prior is of, and how good it is."""
 
     @abc.abstractmethod
     def ListRecipes(

@@ -7,24 +7,27 @@ from typing import Any, Literal
 
 import pytest
 import torch
+from PIL import Image
 
 from convscope.engine.attribution.target import UnitTarget
-from convscope.engine.errors import InvalidInput, InvalidParameter, UnknownName
+from convscope.engine.errors import InvalidInput, InvalidParameter
 from convscope.engine.generation.codes import CodeRange
 from convscope.engine.generation.errors import PriorMismatch
 from convscope.engine.generation.parameters import TrainingParameters
 from convscope.engine.generation.prior import Prior
 from convscope.engine.generation.training import Training
 from convscope.engine.models.model import Model
-from convscope.engine.synthesis.code_parameters import CodeParameters
-from convscope.engine.synthesis.code_recipes import CODE_RECIPES
-from convscope.engine.synthesis.code_visualization import Chained, class_from_code, unit_from_code
+from convscope.engine.synthesis.channel_visualization import channel_visualization
+from convscope.engine.synthesis.class_visualization import class_visualization
 from convscope.engine.synthesis.errors import CheckpointInvalid
+from convscope.engine.synthesis.parameters import SynthesisParameters
 from convscope.engine.synthesis.recipes import RECIPES
+from convscope.engine.synthesis.synthesis import Synthesis
 from tests.engine.generation.made_pictures import bars
 from tests.engine.synthesis.tiny_network import HEIGHT, WIDTH
 
-Start = Callable[[bytes | None], Chained]
+Start = Callable[[bytes | None], Synthesis]
+CODED = [name for name, recipe in RECIPES.items() if recipe.parameters.parameterization == "code"]
 UNITS = [UnitTarget("6", 3), UnitTarget("10", 2, (1, 4))]
 
 
@@ -41,25 +44,30 @@ def priors(tiny: Model) -> dict[str, Prior]:
 
 
 def starts(model: Model, prior: Prior, name: str, kind: str = "class", **overrides: Any) -> Start:
-    parameters = CODE_RECIPES[name].with_overrides({"steps": 7, "chain_every": 3, "seed": 5, **overrides})
+    chain = {"chain_every": 3} if name == "nguyen2016_ppgn" else {}
+    parameters = RECIPES[name].with_overrides({"steps": 7, "seed": 5, **chain, **overrides})
 
-    def start(checkpoint: bytes | None) -> Chained:
+    def start(checkpoint: bytes | None) -> Synthesis:
         if kind == "class":
-            return class_from_code(model, prior, [1, 2], parameters, checkpoint)
-        return unit_from_code(model, prior, UNITS, parameters, checkpoint)
+            return class_visualization(model, [1, 2], parameters, None, checkpoint, prior=prior)
+        return channel_visualization(model, UNITS, parameters, None, checkpoint, prior=prior)
 
     return start
 
 
-def finish(synthesis: Chained) -> Chained:
+def finish(synthesis: Synthesis) -> Synthesis:
     for _ in synthesis:
         pass
     return synthesis
 
 
+def sheets(synthesis: Synthesis) -> dict[str, bytes]:
+    return {name: sheet.tobytes() for name, sheet in synthesis.extra_pictures().items()}
+
+
 @pytest.mark.parametrize("layer", ["12", "10"])
 @pytest.mark.parametrize("kind", ["class", "unit"])
-@pytest.mark.parametrize("name", CODE_RECIPES)
+@pytest.mark.parametrize("name", CODED)
 def test_going_on_gives_to_the_byte_what_an_undisturbed_run_gives(
     tiny: Model, priors: dict[str, Prior], name: str, kind: str, layer: str
 ) -> None:
@@ -73,26 +81,21 @@ def test_going_on_gives_to_the_byte_what_an_undisturbed_run_gives(
         assert resumed.values().tobytes() == undisturbed.values().tobytes()
         assert resumed.history() == undisturbed.history()
         assert resumed.checkpoint() == kept[7]
-        assert resumed.extra_pictures()["chain.png"].tobytes() == undisturbed.extra_pictures()["chain.png"].tobytes()
+        assert sheets(resumed) == sheets(undisturbed)
+        assert bool(sheets(resumed)) == (name == "nguyen2016_ppgn"), "the other is no walk"
     assert undisturbed.values().tobytes() != start(None).values().tobytes(), "something was done"
 
 
-def test_what_a_recipe_sets_is_checked_as_a_callers_values_are() -> None:
-    assert list(CODE_RECIPES) == ["nguyen2016_dgn", "nguyen2016_ppgn"]
-    assert not CODE_RECIPES.keys() & RECIPES.keys()
-    for name, recipe in CODE_RECIPES.items():
-        assert recipe.name == name
-        assert recipe.additions == ("learned_prior",)
-        assert CodeParameters.parse(recipe.parameters.model_dump()) == recipe.parameters
-        assert recipe.with_overrides({}) == recipe.parameters
-        with pytest.raises(AttributeError):
-            recipe.name = "mine"  # type: ignore[misc]
+def test_the_papers_recipes_are_there() -> None:
+    assert CODED == ["nguyen2016_dgn", "nguyen2016_ppgn"]
+    assert all(RECIPES[name].additions == ("learned_prior",) for name in CODED)
 
 
 def exact(prior: Prior) -> Prior:
     """In float64."""
     wide = CodeRange(*(part.double() for part in (prior.range.mean, prior.range.std, prior.range.lowest)))
-    return replace(prior, generator=deepcopy(prior.generator).double(), range=wide)
+    generator, denoiser = (deepcopy(network).double() for network in (prior.generator, prior.denoiser))
+    return replace(prior, generator=generator, denoiser=denoiser, range=wide)
 
 
 @pytest.mark.usefixtures("exactly")
@@ -128,10 +131,11 @@ def test_ppgn_goes_towards_what_its_denoiser_gives(
 ) -> None:
     """Without a condition and noise the whole way is R(h), by hand: of joint the code of the code's picture."""
     prior = priors["12"]
-    parameters = CodeParameters(
-        steps=1, step_size=1e-30, denoising=1.0, denoiser=denoiser, bounded=False, copies=3, seed=2
-    )
-    synthesis = class_from_code(tiny, prior, [4], parameters)
+    parameters = SynthesisParameters(
+        parameterization="code", optimizer="langevin", noise=1.0, steps=1, step_size=1e-30, denoising=1.0,
+        denoiser=denoiser, copies=3, seed=2,
+    )  # fmt: skip
+    synthesis = class_visualization(tiny, [4], parameters, prior=prior)
     before = synthesis.state().variables
     synthesis.advance()
     if denoiser == "autoencoder":
@@ -144,7 +148,7 @@ def test_ppgn_goes_towards_what_its_denoiser_gives(
 
 def test_the_chain_is_the_pictures_on_the_way(tiny: Model, priors: dict[str, Prior]) -> None:
     synthesis = starts(tiny, priors["12"], "nguyen2016_ppgn", copies=2)(None)
-    assert synthesis.chain() == [[], [], [], []]
+    assert synthesis.chain() == []
     assert synthesis.extra_pictures() == {}
     passed = {state.step: state.pictures() for state in synthesis}
     for place, links in enumerate(synthesis.chain()):
@@ -172,17 +176,19 @@ def test_results_name_what_each_picture_is_for(tiny: Model, priors: dict[str, Pr
     ]
 
 
-@pytest.mark.parametrize("name", CODE_RECIPES)
-def test_each_picture_is_what_it_would_be_alone(tiny: Model, priors: dict[str, Prior], name: str) -> None:
-    parameters = CODE_RECIPES[name].with_overrides({"steps": 7, "seed": 5, "copies": 2})
-    both = finish(class_from_code(tiny, priors["12"], [1, 2], parameters)).values()
-    alone = finish(class_from_code(tiny, priors["12"], [2], parameters)).values()
-    # Convolutions of other batches round otherwise.
-    assert abs(both[2:] - alone).max() < 1e-3
+@pytest.mark.usefixtures("exactly")
+@pytest.mark.parametrize("name", CODED)
+def test_each_picture_is_what_it_would_be_alone(tiny_exactly: Model, priors: dict[str, Prior], name: str) -> None:
+    """Exactly: convolutions of other batches round otherwise, and steps of a fixed length turn on the least of it."""
+    prior = exact(priors["12"])
+    parameters = RECIPES[name].with_overrides({"steps": 7, "seed": 5, "copies": 2})
+    both = finish(class_visualization(tiny_exactly, [1, 2], parameters, prior=prior)).values()
+    alone = finish(class_visualization(tiny_exactly, [2], parameters, prior=prior)).values()
+    assert abs(both[2:] - alone).max() < 1e-6
     assert abs(alone[0] - alone[1]).max() > 1e-2, "copies differ"
 
 
-@pytest.mark.parametrize("name", CODE_RECIPES)
+@pytest.mark.parametrize("name", CODED)
 def test_a_prior_of_another_network_is_refused(tiny: Model, priors: dict[str, Prior], name: str) -> None:
     with pytest.raises(PriorMismatch) as caught:
         starts(replace(tiny, weights_digest="0" * 64), priors["12"], name)(None)
@@ -195,25 +201,56 @@ def test_a_checkpoint_of_another_prior_is_refused(tiny: Model, priors: dict[str,
         starts(tiny, priors["10"], "nguyen2016_dgn")(checkpoint)
 
 
-def test_what_is_asked_for_is_checked(tiny: Model, priors: dict[str, Prior]) -> None:
-    prior, parameters = priors["12"], CodeParameters()
-    for targets in ([], [1000]):
-        with pytest.raises(InvalidInput) as caught:
-            class_from_code(tiny, prior, targets, parameters)
-        assert caught.value.field == "targets"
+@pytest.mark.parametrize("name", CODED)
+def test_a_recipe_of_codes_needs_a_prior(tiny: Model, name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        unit_from_code(tiny, prior, [], parameters)
-    assert caught.value.field == "units"
-    with pytest.raises(UnknownName) as named:
-        unit_from_code(tiny, prior, [UnitTarget("6", 0), UnitTarget("nothing", 0)], parameters)
-    assert named.value.field == "units[1].layer"
+        class_visualization(tiny, [1], RECIPES[name].parameters)
+    assert (caught.value.field, caught.value.reason) == ("prior", "PRIOR_MISSING")
+
+
+def test_a_recipe_of_pixels_takes_none(tiny: Model, priors: dict[str, Prior]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        class_visualization(tiny, [1], RECIPES["simonyan2013"].parameters, prior=priors["12"])
+    assert (caught.value.field, caught.value.reason) == ("prior", "CONTRADICTION")
+
+
+def test_a_picture_to_start_from_is_its_code(tiny: Model, priors: dict[str, Prior]) -> None:
+    prior = priors["10"]
+    picture = bars(1, HEIGHT, WIDTH)
+    parameters = RECIPES["nguyen2016_ppgn"].with_overrides({"copies": 2})
+    image = Image.fromarray(picture[0].permute(1, 2, 0).numpy())
+    found = class_visualization(tiny, [1, 2], parameters, image, prior=prior).state().variables
+    code = prior.range.standardized(prior.check(tiny)(picture.float() / 255)).clamp(*prior.range.bounds)
+    torch.testing.assert_close(found, code.expand(4, -1, -1, -1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"optimizer": "adam"}, {"optimizer": "lbfgs"}, {"optimizer": "evolution"}, {"jitter": 4, "l2": 1e-6}]
+)
+def test_codes_go_with_every_other_part(tiny: Model, priors: dict[str, Prior], overrides: dict[str, Any]) -> None:
+    whole = {"parameterization": "code", "noise": 1.0, "bounded": True, "steps": 6, "step_size": 0.1, **overrides}
+    parameters = SynthesisParameters.parse(whole)
+    synthesis = class_visualization(tiny, [1], parameters, prior=priors["12"])
+    first = synthesis.pictures()[0].tobytes()
+    scores = [state.progress().loss for state in synthesis]
+    assert scores[-1] < scores[0]
+    assert synthesis.pictures()[0].tobytes() != first
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("denoising", 1.5), ("wandering", -1.0), ("decay", 1.0), ("denoiser", "mine"), ("chain_every", 0), ("jitter", 3)],
-)
+    [("denoising", 1.5), ("wandering", -1.0), ("decay", 1.0), ("denoiser", "mine"), ("chain_every", 0), ("size", 64),
+     ("blur", 1.0), ("momentum", 0.5), ("brightness", 100.0), ("parameterization", "pixels")],
+)  # fmt: skip
 def test_a_parameter_out_of_its_range_is_named(field: str, value: object) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        CODE_RECIPES["nguyen2016_ppgn"].with_overrides({field: value})
+        RECIPES["nguyen2016_ppgn"].with_overrides({field: value})
+    assert caught.value.field == ("optimizer" if field == "parameterization" else field)
+
+
+@pytest.mark.parametrize("field", ["denoising", "denoiser", "wandering", "chain_every"])
+def test_what_only_a_walk_has_is_refused_elsewhere(field: str) -> None:
+    value = {"denoiser": "joint", "chain_every": 3}.get(field, 0.5)
+    with pytest.raises(InvalidParameter) as caught:
+        RECIPES["nguyen2016_dgn"].with_overrides({field: value})
     assert caught.value.field == field

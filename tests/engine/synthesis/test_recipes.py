@@ -25,7 +25,11 @@ from tests.engine.reference import Load
 from tests.engine.synthesis.tiny_network import around, resized
 
 Start = Callable[[bytes | None], Synthesis]
-ALL = [*(("class", name) for name in RECIPES), *(("features", name) for name in INVERSIONS)]
+# Those of codes need a prior: test_code_visualization.py.
+ALL = [
+    *(("class", name) for name, recipe in RECIPES.items() if recipe.parameters.parameterization != "code"),
+    *(("features", name) for name in INVERSIONS),
+]
 # So many that each of Øygaard's stages has a step.
 STEPS = {"oygaard2015": 50}
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.engine.synthesis.optimizers.optimizer import Hill, Look
 
 
-class CodeWalk:
+class Langevin:
     """h + epsilon1 (R(h) - h) + epsilon2 dlog p(y|h)/dh + N(0, epsilon3^2), and remembers the way. Targets have the
     same noise, so that each is what it would be alone; the copies of one have their own, so that they differ."""
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convscope.engine.synthesis.optimizers.code_walk import CodeWalk
+from convscope.engine.synthesis.optimizers.langevin import Langevin
 from convscope.engine.synthesis.optimizers.optimizer import Look
 
 pytestmark = pytest.mark.usefixtures("exactly")
@@ -31,8 +31,8 @@ def clipped(codes: Tensor) -> Tensor:
     return codes.clamp(-0.9, 0.9)
 
 
-def walked(steps: int, *, denoising: float = 0.2, noise: float = 0.3, every: int = 2) -> tuple[CodeWalk, Tensor]:
-    walk = CodeWalk(
+def walked(steps: int, *, denoising: float = 0.2, noise: float = 0.3, every: int = 2) -> tuple[Langevin, Tensor]:
+    walk = Langevin(
         half,
         lambda step: 0.1 / (1 + step),
         clipped,
@@ -83,7 +83,7 @@ def test_without_a_condition_it_samples_what_the_denoiser_has_learned() -> None:
         def look(self, variables: Tensor, rows: list[int]) -> Look:
             raise AssertionError("a walk climbs")
 
-    walk = CodeWalk(
+    walk = Langevin(
         lambda codes: codes / (1 + square), lambda step: 1.0, lambda codes: codes,
         denoising=part, noise=(2 * pull) ** 0.5, every=1000, variables=codes,
     )  # fmt: skip
@@ -96,7 +96,7 @@ def test_without_a_condition_it_samples_what_the_denoiser_has_learned() -> None:
 
 def test_it_goes_on_with_its_way() -> None:
     walk, _ = walked(4)
-    again = CodeWalk(half, lambda step: 1.0, clipped, denoising=0.2, noise=0.3, every=2, variables=START)
+    again = Langevin(half, lambda step: 1.0, clipped, denoising=0.2, noise=0.3, every=2, variables=START)
     again.restore({name: tensor.clone() for name, tensor in walk.state().items()}, START)
     assert torch.equal(again.chain, walk.chain)
     assert len(again.chain) == 2
