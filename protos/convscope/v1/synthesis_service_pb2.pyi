@@ -485,7 +485,7 @@ class JobOptions(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., priority: _Optional[int] = ..., preview_seconds: _Optional[float] = ...) -> None: ...
 
 class SynthesizedImage(_message.Message):
-    __slots__ = ("artifact", "target", "label", "score", "probability", "unit", "layer", "distance", "similarity", "examples")
+    __slots__ = ("artifact", "target", "label", "score", "probability", "unit", "layer", "distance", "similarity", "example_numbers")
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
@@ -495,7 +495,7 @@ class SynthesizedImage(_message.Message):
     LAYER_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_FIELD_NUMBER: _ClassVar[int]
     SIMILARITY_FIELD_NUMBER: _ClassVar[int]
-    EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     artifact: str
     target: _target_pb2.ClassReference
     label: str
@@ -505,5 +505,5 @@ class SynthesizedImage(_message.Message):
     layer: str
     distance: float
     similarity: float
-    examples: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, artifact: _Optional[str] = ..., target: _Optional[_Union[_target_pb2.ClassReference, _Mapping]] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., probability: _Optional[float] = ..., unit: _Optional[_Union[_target_pb2.Unit, _Mapping]] = ..., layer: _Optional[str] = ..., distance: _Optional[float] = ..., similarity: _Optional[float] = ..., examples: _Optional[_Iterable[str]] = ...) -> None: ...
+    example_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, artifact: _Optional[str] = ..., target: _Optional[_Union[_target_pb2.ClassReference, _Mapping]] = ..., label: _Optional[str] = ..., score: _Optional[float] = ..., probability: _Optional[float] = ..., unit: _Optional[_Union[_target_pb2.Unit, _Mapping]] = ..., layer: _Optional[str] = ..., distance: _Optional[float] = ..., similarity: _Optional[float] = ..., example_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
