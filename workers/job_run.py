@@ -30,8 +30,8 @@ from convscope.workers.metrics import (
     STEPS,
     STORE_AWAY,
 )
+from convscope.workers.request_fields import field_in_request
 from convscope.workers.settings import WorkerSettings
-from convscope.workers.synthesis_work import field_in_request
 from convscope.workers.warm_models import WarmModels
 from convscope.workers.work import Bench, Work
 
@@ -40,6 +40,10 @@ T = TypeVar("T")
 # Of a GPU that makes a thousand steps a second nobody wants to hear of each.
 TOLD_SECONDS = 0.05
 RETRY_SECONDS = 0.5
+# From one checkpoint to the next, in the time that the last one took: networks that learn are large.
+PAUSE = 20
+# Of the time that an attempt may take.
+TURN = 0.9
 
 
 class Lost(Exception):
@@ -51,7 +55,7 @@ class Cancelled(Exception):
 
 
 class HandedOn(Exception):
-    """This worker is leaving; another one goes on."""
+    """Another worker, or this one later, goes on; says why."""
 
 
 class JobRun:
@@ -79,6 +83,8 @@ class JobRun:
         self._folder = folder_of(lease.id)
         self._told = self._previewed = 0.0
         self._kept = 0.0
+        self._begun = time.monotonic()
+        self._pause = settings.checkpoint_seconds
 
     def __call__(self) -> None:
         """Whatever happens, the record says it in the end, or the lease runs out; nothing is raised."""
@@ -118,8 +124,9 @@ class JobRun:
             outcome = None
         except Cancelled:
             outcome = self._insist(lambda: self._records.stop(lease))
-        except HandedOn:
-            outcome = self._insist(lambda: self._records.release(lease, "its worker is leaving"))
+        except HandedOn as why:
+            reason = str(why)
+            outcome = self._insist(lambda: self._records.release(lease, reason))
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # No fault of the work, and no attempt at it: it goes on when the store is back.
             _tell_store_away(error)
@@ -154,16 +161,21 @@ class JobRun:
         counted = work.progress().step
         while not work.over:
             self._listen()
-            if self._leaving:
+            if self._leaving or self._turn_is_over(work):
                 self._checkpoint(work)
-                raise HandedOn
+                raise HandedOn("its worker is leaving" if self._leaving else "its turn is over")
             work.advance()
             step = work.progress().step
             STEPS.labels(self._lease.kind, self._lease.model).inc(max(0, step - counted))
             counted = step
             self._telling(work)
-            if time.monotonic() - self._kept >= self._settings.checkpoint_seconds:
+            if time.monotonic() - self._kept >= self._pause:
                 self._checkpoint(work)
+
+    def _turn_is_over(self, work: Work) -> bool:
+        """Whether work that may take days has used so much of what an attempt may take that it goes back to the
+        queue."""
+        return work.takes_turns and time.monotonic() - self._begun > TURN * self._settings.job_seconds
 
     def _listen(self) -> None:
         """Raise Lost or Cancelled where it is time to."""
@@ -190,9 +202,11 @@ class JobRun:
 
     def _checkpoint(self, work: Work) -> None:
         """Keep where the work is, then let go of what was kept before."""
+        begun = time.monotonic()
         with span("checkpoint", step=work.progress().step), CHECKPOINT_SECONDS.labels(self._lease.kind).time():
             self._write_checkpoint(work)
         self._safe()
+        self._pause = max(self._settings.checkpoint_seconds, PAUSE * (time.monotonic() - begun))
 
     def _write_checkpoint(self, work: Work) -> None:
         state = work.checkpoint()
@@ -233,7 +247,7 @@ def _failure(error: Exception, lease: Lease, settings: WorkerSettings) -> tuple[
     """Why an attempt failed, and whether another one might not."""
     match error:
         case ConvscopeError():
-            return Failure(error.status, error.reason, error.message, field_in_request(lease.spec, error.field)), False
+            return Failure(error.status, error.reason, error.message, field_in_request(lease, error.field)), False
         case SoftTimeLimitExceeded():
             message = f"one attempt took longer than the {settings.job_seconds} s that it may"
             return Failure("DEADLINE_EXCEEDED", "JOB_TOO_LONG", message), False

@@ -8,10 +8,12 @@ from convscope.services.common.jobs.kinds import (
     INDEX_COLLECTION,
     PROJECT_COLLECTION,
     SYNTHESIS_KINDS,
+    TRAIN_PRIOR,
 )
 from convscope.workers.import_work import ImportWork
 from convscope.workers.index_work import IndexPlan, IndexWork
 from convscope.workers.part_work import Plan
+from convscope.workers.prior_work import PriorWork
 from convscope.workers.syntheses import begin_synthesis
 from convscope.workers.work import Bench, Work
 
@@ -38,6 +40,7 @@ def _plan_evaluation(bench: Bench) -> Plan:
 
 WORK: Mapping[str, Callable[[Bench], Work]] = {
     **dict.fromkeys(SYNTHESIS_KINDS, begin_synthesis),
+    TRAIN_PRIOR: PriorWork,
     IMPORT_IMAGES: ImportWork,
     INDEX_COLLECTION: IndexWork,
     PROJECT_COLLECTION: _begin_projection,

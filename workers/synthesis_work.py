@@ -5,22 +5,27 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from convscope.engine.synthesis.parameters import SynthesisParameters
+from convscope.engine.imaging.contact_sheet import Tile, contact_sheet
 from convscope.engine.synthesis.synthesis import Synthesis
 from convscope.services.common.jobs.job import File, Progress
+from convscope.workers.dataset_examples import DatasetExamples
 from convscope.workers.drawings import animation, png, preview
 from convscope.workers.work import Bench, Keep, Work
 
 FRAMES = 24
+EXAMPLES = "examples.png"
 
 
 class SynthesisWork(Work):
     """A synthesis, with frames of its way."""
 
-    def __init__(self, synthesis: Synthesis, bench: Bench) -> None:
+    def __init__(self, synthesis: Synthesis, bench: Bench, examples: DatasetExamples | None = None) -> None:
+        """examples: of each target, to show beside what was made for it."""
         self._synthesis = synthesis
         self._bench = bench
+        self._examples = examples
         self._frames = _framed(synthesis.total, early=True)
         self._drawn: tuple[int, bytes] | None = None
 
@@ -55,7 +60,13 @@ class SynthesisWork(Work):
             keep(image["file"], "image/png", png(picture))
             for image, picture in zip(images, synthesis.pictures(), strict=True)
         ]
-        for name, picture in synthesis.extra_pictures().items():
+        extra = synthesis.extra_pictures()
+        if self._examples is not None:
+            extra[EXAMPLES] = self._beside(self._examples, synthesis.pictures())
+            copies = len(images) // len(self._examples.numbers)
+            for place, image in enumerate(images):
+                image["example_numbers"] = self._examples.numbers[place // copies]
+        for name, picture in extra.items():
             files.append(keep(name, "image/png", png(picture)))
         files.append(keep("values.npy", "application/octet-stream", values.getvalue()))
         files.append(keep("history.json", "application/json", json.dumps(synthesis.history()).encode()))
@@ -65,14 +76,19 @@ class SynthesisWork(Work):
         files.append(keep("way.gif", "image/gif", animation(frames)))
         return {**synthesis.outcome(), "images": images}, files
 
+    @staticmethod
+    def _beside(examples: DatasetExamples, made: list[Image.Image]) -> Image.Image:
+        """A row for each target: the first picture that was made for it, then the natural ones."""
+        copies = len(made) // len(examples.numbers)
+        rows = [
+            [Tile(made[place * copies], "made"), *(Tile(picture) for picture in examples.pictures(place))]
+            for place in range(len(examples.numbers))
+        ]
+        return contact_sheet(rows)
+
     def _frame(self, step: int) -> str:
         # Not under the attempt: whoever makes the same step makes the same picture.
         return f"{self._bench.folder}/way/{step:07}.jpg"
-
-
-def field_in_request(spec: dict[str, Any], field: str) -> str:
-    """What of the request is to blame: in those with a recipe, parameters are a message of their own."""
-    return f"parameters.{field}" if "recipe" in spec and field in SynthesisParameters.model_fields else field
 
 
 def _framed(total: int, *, early: bool) -> list[int]:

@@ -49,6 +49,9 @@ class Bench:
 class Work(ABC):
     """A job under way, step by step."""
 
+    takes_turns = False
+    """Whether it may take longer than an attempt may: it is then handed on in time."""
+
     @property
     @abstractmethod
     def over(self) -> bool:

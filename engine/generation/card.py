@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from convscope.engine.generation.errors import PriorMismatch
 from convscope.engine.generation.generator_shape import GeneratorShape
 from convscope.engine.generation.parameters import TrainingParameters
 from convscope.engine.parameters import Parameters
@@ -43,3 +44,17 @@ class PriorCard(Parameters):
         """Numbers in a code."""
         channels, rows, columns = self.generator.code
         return channels * rows * columns
+
+    def check(self, model: str, weights_digest: str, size: tuple[int, int]) -> None:
+        """Raises PriorMismatch for another network than its own. model: its name. size: height and width of its
+        input."""
+        if weights_digest != self.weights_digest:
+            message = (
+                f"the prior is of {self.model} with weights of digest {self.weights_digest[:12]}...; "
+                f"{model} has weights of digest {weights_digest[:12]}..."
+            )
+            raise PriorMismatch(message)
+        made = self.generator
+        if size != (made.height, made.width):
+            message = f"the prior makes pictures of {made.width} x {made.height} pixels; {model} takes "
+            raise PriorMismatch(f"{message}{size[1]} x {size[0]}")

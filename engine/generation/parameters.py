@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from convscope.engine.generation.presets import DEFAULT_PRESET
+from convscope.engine.generation.presets import DEFAULT_PRESET, find_preset
 from convscope.engine.parameters import Parameters
 
+FEWEST = 64
+"""Pictures that a prior can be learned from."""
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
 
@@ -32,3 +34,13 @@ class TrainingParameters(Parameters):
     real codes."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of all that is random."""
+
+    def sizes(self) -> tuple[int, int]:
+        """Steps and batch, of its preset where it has none. Raises UnknownName (field `preset`)."""
+        preset = find_preset(self.preset)
+        return self.steps or preset.steps, self.batch or preset.batch
+
+    def resolved(self) -> "TrainingParameters":
+        """With those. Raises as sizes()."""
+        steps, batch = self.sizes()
+        return self.model_copy(update={"steps": steps, "batch": batch})

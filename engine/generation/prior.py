@@ -1,25 +1,22 @@
 """A learned prior: what a network's codes look like as pictures, and which codes are likely. One safetensors file."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from convscope.engine.errors import UnknownName
 from convscope.engine.generation.card import PriorCard
 from convscope.engine.generation.codes import CodeRange, CodeReader
 from convscope.engine.generation.errors import PriorInvalid, PriorMismatch
 from convscope.engine.generation.feature_denoiser import FeatureDenoiser
 from convscope.engine.generation.generator import Generator
+from convscope.engine.generation.prior_header import PriorHeader
 from convscope.engine.models.model import Model
-
-FORMAT = "convscope prior 1"
-_KEY = "prior"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,25 +32,16 @@ class Prior:
 
     def check(self, model: Model) -> CodeReader:
         """What reads the codes of this prior in its network. Raises PriorMismatch for any other network."""
-        if model.weights_digest != self.card.weights_digest:
-            message = (
-                f"the prior is of {self.card.model} with weights of digest {self.card.weights_digest[:12]}...; "
-                f"{model.name} has weights of digest {model.weights_digest[:12]}..."
-            )
-            raise PriorMismatch(message)
-        seen, made = (model.preprocessing.height, model.preprocessing.width), self.card.generator
-        if seen != (made.height, made.width):
-            message = (
-                f"the prior makes pictures of {made.width} x {made.height} pixels; {model.name} takes "
-                f"{seen[1]} x {seen[0]}"
-            )
-            raise PriorMismatch(message)
-        return CodeReader(model, self.card.layer)
-
-    def check_layer(self, layer: str) -> None:
-        """Raises PriorMismatch where the prior is not of that layer, by the network's own name."""
-        if layer != self.card.layer:
-            raise PriorMismatch(f"the prior is of the layer {self.card.layer!r}, not of {layer!r}")
+        size = (model.preprocessing.height, model.preprocessing.width)
+        self.card.check(model.name, model.weights_digest, size)
+        try:
+            reader = CodeReader(model, self.card.layer)
+        except UnknownName as error:
+            raise PriorMismatch(f"the prior is of the layer {self.card.layer!r}: {error.message}") from error
+        if reader.shape != self.card.generator.code:
+            message = f"the prior's codes are {list(self.card.generator.code)}; those of {self.card.layer!r} are "
+            raise PriorMismatch(f"{message}{list(reader.shape)}")
+        return reader
 
     def pictures(self, codes: Tensor) -> Tensor:
         """Codes [N, channels, height, width] to pictures [N, 3, H, W], red, green and blue, 0 to 1."""
@@ -73,9 +61,7 @@ class Prior:
     def to_bytes(self) -> bytes:
         """A safetensors file; equal priors give equal bytes."""
         tensors = self._tensors()
-        said = {"format": FORMAT, "card": self.card.model_dump(mode="json"), "digest": _digest(self.card, tensors)}
-        # Under one key: safetensors keeps several in no order.
-        return save(tensors, {_KEY: json.dumps(said)})
+        return save(tensors, PriorHeader(self.card, _digest(self.card, tensors)).metadata())
 
     def save(self, path: Path) -> None:
         """to_bytes() into a file."""
@@ -90,17 +76,13 @@ class Prior:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Prior":
         """Read what to_bytes() gave. Raises PriorInvalid."""
+        header = PriorHeader.from_bytes(data)
         try:
             tensors = load(data)
-            length = int.from_bytes(data[:8], "little")
-            said = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
-            kind, digest = said["format"], said["digest"]
-            card = PriorCard.model_validate_json(json.dumps(said["card"]))
-        except (SafetensorError, ValidationError, LookupError, ValueError, TypeError, RecursionError) as error:
+        except SafetensorError as error:
             raise PriorInvalid(f"{len(data)} bytes that are no whole prior") from error
-        if kind != FORMAT:
-            raise PriorInvalid(f"the prior has the format {str(kind)[:60]!r}, not {FORMAT!r}")
-        if digest != _digest(card, tensors):
+        card = header.card
+        if header.digest != _digest(card, tensors):
             raise PriorInvalid("the prior is damaged: its digest is not that of what it holds")
         # What the card claims takes no memory before the file is known to have it.
         with torch.device("meta"):

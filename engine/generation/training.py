@@ -14,17 +14,14 @@ from convscope.engine.generation.card import PriorCard
 from convscope.engine.generation.codes import CodeRange, CodeReader, RangeCount
 from convscope.engine.generation.learning import LOSSES, Learning, under
 from convscope.engine.generation.order import Order
-from convscope.engine.generation.parameters import TrainingParameters
+from convscope.engine.generation.parameters import FEWEST, TrainingParameters
 from convscope.engine.generation.pictures import Pictures
-from convscope.engine.generation.presets import find_preset
 from convscope.engine.generation.prior import Prior
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.checkpoint import Checkpoint
 from convscope.engine.synthesis.errors import CheckpointInvalid
 from convscope.engine.synthesis.identity import identity
 
-FEWEST = 64
-"""Pictures that a prior can be learned from."""
 HELD_OUT, MOST_HELD_OUT = 0.1, 1000
 """Part of the pictures that the errors are measured on, and how many at most."""
 SAMPLES = 8
@@ -66,9 +63,8 @@ class Training:
         Raises UnknownName (fields `layer`, `preset`); InvalidInput (field `pictures`) for too few or of another size,
         (field `layer`) for a layer that gives the same for all pictures; CheckpointInvalid.
         """
-        preset = find_preset(parameters.preset)
-        self._batch, self._steps = parameters.batch or preset.batch, parameters.steps or preset.steps
-        self._parameters = parameters.model_copy(update={"steps": self._steps, "batch": self._batch})
+        self._steps, self._batch = parameters.sizes()
+        self._parameters = parameters.resolved()
         self._model, self._layer = model, layer
         self._reader = CodeReader(model, layer)
         self._pictures = pictures
@@ -126,11 +122,16 @@ class Training:
             raise InvalidParameter(message, field="rate")
         return TrainingProgress(self.step, self.total, losses)
 
+    @property
+    def can_show(self) -> bool:
+        """Whether the codes' range is known, without which nothing is made of them."""
+        return self.step >= self._scans
+
     @torch.no_grad()
     def samples(self) -> list[tuple[Image.Image, Image.Image]]:
         """Held-out pictures, each with what the generator makes of its code now. ValueError before the codes' range is
         known."""
-        if self.step < self._scans:
+        if not self.can_show:
             raise ValueError(f"{self._scans - self.step} steps that look at codes are left")
         real = self._batch_of(self._order.held_out[:SAMPLES])
         made = self._learning.made(self._codes.standardized(self._reader(real)))

@@ -116,6 +116,22 @@ class Index:
         """[images, 5]."""
         return self._mapped("probabilities")
 
+    def best_of_class(self, index: int, k: int) -> list[int]:
+        """Numbers of the images that the model gives a class the highest probability, best first; only those that have
+        it among their most probable."""
+        numbers, ranks = np.nonzero(self.classes == index)
+        best = np.argsort(-self.probabilities[numbers, ranks], kind="stable")[:k]
+        return [int(number) for number in numbers[best]]
+
+    def best_of_channel(self, layer: str, channel: int, k: int) -> list[int]:
+        """Numbers of the images in which a channel is strongest somewhere, best first. Raises UnknownName."""
+        return [int(number) for number in self.strongest(layer, "one", channel).images[0, :k]]
+
+    def files_of(self, layers: Sequence[str] = ()) -> list[str]:
+        """Names of the files that tell the best of classes, or of the channels of these layers. Raises UnknownName."""
+        own = [self._layer_file(layer).name for layer in layers]
+        return own or ["classes.npy", "probabilities.npy"]
+
     def thumbnail(self, number: int) -> bytes:
         """A JPEG."""
         start, end = (int(place) for place in self._offsets[number : number + 2])

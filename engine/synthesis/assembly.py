@@ -1,6 +1,6 @@
 """The parts that a recipe's parameters ask for, whatever is ascended with them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from convscope.engine.synthesis.filters.mean_magnitude import MeanMagnitude
 from convscope.engine.synthesis.filters.progress import Progress
 from convscope.engine.synthesis.filters.unit_norm import UnitNorm
 from convscope.engine.synthesis.grey_levels import GreyLevels
+from convscope.engine.synthesis.identity import picture_digest
 from convscope.engine.synthesis.objectives.objective import Objective
 from convscope.engine.synthesis.optimizers.adam import Adam
 from convscope.engine.synthesis.optimizers.evolution import Evolution
@@ -54,6 +55,8 @@ from convscope.engine.synthesis.transforms.wandering import Wandering
 from convscope.engine.synthesis.transforms.window import Window
 
 GREY = 127.5
+Start = Image.Image | Sequence[Image.Image] | None
+"""A picture to start from, or one for each target."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,18 @@ def assemble(
     objective: Objective,
     targets: int,
     *,
-    start: Image.Image | None = None,
+    start: Start = None,
     tv_factors: tuple[float, ...] = (1.0,),
     prior: LearnedPrior | None = None,
 ) -> Assembly:
-    """targets: how many; `copies` pictures each. start: a picture to start from. tv_factors: of tv_weight, one for each
-    picture or one for all. prior: of this very network, on its device; of codes alone.
+    """targets: how many; `copies` pictures each. start: a picture to start from, or one for each target. tv_factors: of
+    tv_weight, one for each picture or one for all. prior: of this very network, on its device; of codes alone.
 
     Raises InvalidInput (field `image`) for a start of another size, or one that is made of a cppn's weights; (field
     `prior`) where codes have none, or anything else has one; PriorMismatch; InvalidParameter for a size that the
     network does not take (field `stages`, `size` or `window`).
     """
-    check_prior(parameters, given=prior is not None)
+    parameters.check_prior(given=prior is not None)
     reader = None if prior is None else prior.check(model)
     size = (model.preprocessing.height, model.preprocessing.width)
     generator = torch.Generator().manual_seed(parameters.seed)
@@ -93,26 +96,29 @@ def assemble(
     base = size if parameters.size is None else (parameters.size, parameters.size)
     sizes = [(round(base[0] * stage.scale), round(base[1] * stage.scale)) for stage in stages.stages]
     _check_sizes(model, sizes, parameters)
-    picture = None if start is None else _start(start, parameters, levels, size)
     count, copies, noise = targets * parameters.copies, parameters.copies, parameters.noise
+    pictures = None
+    if start is not None:
+        pictures = torch.cat([_start(one, parameters, levels, size) for one in starts(start)])
+        pictures = pictures.repeat_interleave(count // len(pictures), dim=0)
     made: Pixels | Fourier | Cppn | Code
     bounds = Bounds(-levels.mean, 255 - levels.mean)
     match parameters.parameterization:
         case "code":
             assert prior is not None
             assert reader is not None
-            codes = None if picture is None else _codes(picture, prior, reader, levels)
+            codes = None if pictures is None else _codes(pictures, prior, reader, levels)
             bounds = Bounds(*prior.range.bounds)
             kept = bounds if parameters.bounded else None
             made = Code(levels, prior, count, copies=copies, noise=noise, bounds=kept, start=codes)
         case "fourier":
-            made = Fourier(levels, base, count, copies=copies, noise=noise, start=picture)
+            made = Fourier(levels, base, count, copies=copies, noise=noise, start=pictures)
         case "cppn":
             made = Cppn(levels, base, count, copies=copies, noise=noise)
         case _:
             brightness = parameters.brightness
             made = Pixels(
-                levels, stages, sizes, count, copies=copies, noise=noise, brightness=brightness, start=picture
+                levels, stages, sizes, count, copies=copies, noise=noise, brightness=brightness, start=pictures
             )
     variables = made.start(generator)
     denoised = None if prior is None else _denoiser(parameters, prior, reader)
@@ -130,15 +136,16 @@ def assemble(
     return Assembly(parts, variables, generator)
 
 
-def check_prior(parameters: SynthesisParameters, *, given: bool) -> None:
-    """Raise InvalidInput (field `prior`) where codes have no learned prior, or anything else has one."""
-    coded = parameters.parameterization == "code"
-    if coded and not given:
-        message = "a picture is made of a code by a learned prior; name one"
-        raise InvalidInput(message, field="prior", reason="PRIOR_MISSING")
-    if given and not coded:
-        message = f"a learned prior has no use with the parameterization {parameters.parameterization}"
-        raise InvalidInput(message, field="prior", reason="CONTRADICTION")
+def starts(start: Image.Image | Sequence[Image.Image]) -> list[Image.Image]:
+    """One for all, or one for each target."""
+    return [start] if isinstance(start, Image.Image) else list(start)
+
+
+def start_digest(start: Start) -> str | list[str] | None:
+    """What an identity says of it."""
+    if start is None or isinstance(start, Image.Image):
+        return None if start is None else picture_digest(start)
+    return [picture_digest(one) for one in start]
 
 
 def _start(picture: Image.Image, parameters: SynthesisParameters, levels: GreyLevels, size: tuple[int, int]) -> Tensor:
@@ -155,9 +162,9 @@ def _start(picture: Image.Image, parameters: SynthesisParameters, levels: GreyLe
 
 
 @torch.no_grad()
-def _codes(picture: Tensor, prior: LearnedPrior, reader: CodeReader, levels: GreyLevels) -> Tensor:
-    """Of a picture as _start() gives it."""
-    return prior.range.standardized(reader((picture + levels.mean) / 255))
+def _codes(pictures: Tensor, prior: LearnedPrior, reader: CodeReader, levels: GreyLevels) -> Tensor:
+    """Of pictures as _start() gives them."""
+    return prior.range.standardized(reader((pictures + levels.mean) / 255))
 
 
 def _check_sizes(model: Model, sizes: list[tuple[int, int]], parameters: SynthesisParameters) -> None:

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from PIL import Image
-
 from convscope.engine.attribution.target import UnitTarget
 from convscope.engine.errors import ConvscopeError, InvalidInput
 from convscope.engine.generation.prior import Prior
 from convscope.engine.models.model import Model
-from convscope.engine.synthesis.assembly import assemble
+from convscope.engine.synthesis.assembly import Start, assemble, start_digest
 from convscope.engine.synthesis.diverse import diverse
-from convscope.engine.synthesis.identity import identity, picture_digest
+from convscope.engine.synthesis.identity import identity
 from convscope.engine.synthesis.objectives.unit_output import UnitOutput
 from convscope.engine.synthesis.own_layer import own_layer
 from convscope.engine.synthesis.parameters import SynthesisParameters
@@ -37,7 +35,7 @@ def channel_visualization(
     model: Model,
     units: Sequence[UnitTarget],
     parameters: SynthesisParameters,
-    start: Image.Image | None = None,
+    start: Start = None,
     checkpoint: bytes | None = None,
     *,
     prior: Prior | None = None,
@@ -56,11 +54,9 @@ def channel_visualization(
     each = [unit for unit in own for _ in range(parameters.copies)]
     objective = diverse(UnitOutput(model, each), model, parameters)
     made = assemble(model, parameters, objective, len(own), start=start, prior=prior)
-    digest = None if start is None else picture_digest(start)
     plain = [plain_unit(unit) for unit in own]
-    made_of = identity(
-        "channel_visualization", model, parameters, units=plain, start=digest, prior=prior and prior.digest
-    )
+    sources = {"start": start_digest(start), "prior": prior and prior.digest}
+    made_of = identity("channel_visualization", model, parameters, units=plain, **sources)
     return ChannelVisualization(
         each, made.parts, made.variables, parameters.steps, made.generator, identity=made_of, checkpoint=checkpoint
     )

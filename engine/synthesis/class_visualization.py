@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from operator import index
 from typing import Any
 
-from PIL import Image
-
 from convscope.engine.errors import InvalidInput
 from convscope.engine.generation.prior import Prior
 from convscope.engine.models.model import Model
-from convscope.engine.synthesis.assembly import assemble
+from convscope.engine.synthesis.assembly import Start, assemble, start_digest
 from convscope.engine.synthesis.diverse import diverse
-from convscope.engine.synthesis.identity import identity, picture_digest
+from convscope.engine.synthesis.identity import identity
 from convscope.engine.synthesis.objectives.class_output import ClassOutput
 from convscope.engine.synthesis.parameters import SynthesisParameters
 from convscope.engine.synthesis.recognition import recognize
@@ -41,7 +39,7 @@ def class_visualization(
     model: Model,
     targets: Sequence[int],
     parameters: SynthesisParameters,
-    start: Image.Image | None = None,
+    start: Start = None,
     checkpoint: bytes | None = None,
     *,
     prior: Prior | None = None,
@@ -49,7 +47,7 @@ def class_visualization(
     """Ascend what the network says of a class.
 
     targets: classes; `copies` pictures are made for each, all in one batch, and each is what it would be alone. start:
-    a picture to start from. checkpoint: to go on from. prior: of codes, see assemble().
+    a picture to start from, or one for each. checkpoint: to go on from. prior: of codes, see assemble().
 
     Raises InvalidInput (field `targets`) for a class that is not there, or none; as assemble(); CheckpointInvalid.
     """
@@ -59,9 +57,13 @@ def class_visualization(
     each = [one for one in classes for _ in range(parameters.copies)]
     objective = diverse(ClassOutput(model, each, parameters.output), model, parameters)
     made = assemble(model, parameters, objective, len(classes), start=start, prior=prior)
-    digest = None if start is None else picture_digest(start)
     made_of = identity(
-        "class_visualization", model, parameters, targets=classes, start=digest, prior=prior and prior.digest
+        "class_visualization",
+        model,
+        parameters,
+        targets=classes,
+        start=start_digest(start),
+        prior=prior and prior.digest,
     )
     return ClassVisualization(
         model, each, made.parts, made.variables, parameters.steps, made.generator, identity=made_of,

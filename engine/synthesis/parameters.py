@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from convscope.engine.errors import InvalidInput
 from convscope.engine.parameters import Parameters
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -217,6 +218,16 @@ class SynthesisParameters(Parameters):
             yield "start_l2"
         if self.optimizer in {"adam", "lbfgs"}:
             yield "optimizer"
+
+    def check_prior(self, *, given: bool) -> None:
+        """Raise InvalidInput (field `prior`) where codes have no learned prior, or anything else has one."""
+        coded = self.parameterization == "code"
+        if coded and not given:
+            message = "a picture is made of a code by a learned prior; name one"
+            raise InvalidInput(message, field="prior", reason="PRIOR_MISSING")
+        if given and not coded:
+            message = f"a learned prior has no use with the parameterization {self.parameterization}"
+            raise InvalidInput(message, field="prior", reason="CONTRADICTION")
 
     def start_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the picture that a synthesis starts with, for a model of that input."""

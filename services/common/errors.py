@@ -124,6 +124,16 @@ class CollectionNotFound(ConvscopeError):
         super().__init__(f"there is no collections/{id}; it may have been deleted", field=field)
 
 
+class PriorNotFound(ConvscopeError):
+    """No learned prior of that name ships, and no job of the caller's has made it."""
+
+    status = "NOT_FOUND"
+    reason = "PRIOR_NOT_FOUND"
+
+    def __init__(self, prior: str, *, field: str) -> None:
+        super().__init__(f"there is no prior {prior}", field=field)
+
+
 class CollectionBusy(ConvscopeError):
     """A collection on which a job works."""
 

@@ -9,8 +9,8 @@ from convscope.services.common.errors import DOMAIN
 from convscope.services.common.jobs import job as records
 from convscope.services.common.jobs.events import Event, StateChange
 from convscope.services.common.jobs.job import Failure, State
-from convscope.services.common.resource_names import JOBS, MODELS
-from convscope.services.jobs.responses import RESPONSES, artifact_resource
+from convscope.services.common.resource_names import JOBS, MODELS, artifact_resource
+from convscope.services.jobs.responses import RESPONSES
 from convscope.services.jobs.times import to_time
 from convscope.v1 import job_service_pb2
 from convscope.v1.job_service_pb2 import Artifact, Job, JobEvent, JobPreview, JobProgress, JobState, JobStateChange

@@ -63,9 +63,9 @@ class JobsPart:
             records, artifacts, messages, self._caretaker, patient=patient, steps=StepQuota(store), limits=settings
         )
         calls, watches = Admission(settings.queue_limit, "calls"), Admission(settings.watch_limit, "watches")
-        self._synthesis = SynthesisServicer(desk, store, calls, settings)
         collections = Collections(CollectionRecords(store), records, artifacts, max_pixels=settings.max_image_pixels)
         work = CollectionWork(desk, collections, calls)
+        self._synthesis = SynthesisServicer(desk, store, collections, calls=calls, limits=settings)
         self._collections = CollectionServicer(
             desk, collections, store, work, calls=calls, uploads=watches, limits=settings
         )

@@ -15,12 +15,14 @@ from convscope.services.common.jobs.kinds import (
     INDEX_COLLECTION,
     INVERT_FEATURES,
     PROJECT_COLLECTION,
+    TRAIN_PRIOR,
     VISUALIZE_CHANNEL,
     VISUALIZE_CLASS,
 )
-from convscope.services.common.resource_names import COLLECTIONS, JOBS
+from convscope.services.common.resource_names import COLLECTIONS, artifact_resource
 from convscope.services.jobs.collection_answers import to_imported, to_indexed
 from convscope.services.jobs.evaluation_answers import CHART, REPORT, REPORT_PAGE, SOURCES, to_method_evaluation
+from convscope.services.jobs.known_prior import KnownPrior, to_prior
 from convscope.v1.collection_service_pb2 import (
     ImportImagesResponse,
     IndexCollectionResponse,
@@ -33,18 +35,15 @@ from convscope.v1.synthesis_service_pb2 import (
     DeepDreamResponse,
     InvertFeaturesResponse,
     SynthesizedImage,
+    TrainPriorResponse,
     VisualizeChannelResponse,
     VisualizeClassResponse,
 )
 from convscope.v1.target_pb2 import ClassReference, Unit
 
 PERTURBATION = "perturbation.png"
+CHAIN, EXAMPLES, SAMPLES = "chain.png", "examples.png", "samples.png"
 COORDINATES, MAP_PICTURE, MAP_PAGE = "coordinates.npy", "map.png", "map.html"
-
-
-def artifact_resource(id: str, file: str) -> str:
-    """Resource name of a file that a job has left."""
-    return f"{JOBS}{id}/artifacts/{file}"
 
 
 def _images(job: Job) -> list[SynthesizedImage]:
@@ -63,15 +62,26 @@ def _to_image(id: str, image: Mapping[str, Any]) -> SynthesizedImage:
         layer=image.get("layer", ""),
         distance=image.get("distance"),
         similarity=image.get("similarity"),
+        example_numbers=image.get("example_numbers", ()),
     )
 
 
 def _visualized_class(job: Job) -> VisualizeClassResponse:
-    return VisualizeClassResponse(images=_images(job), recipe=_recipe(job))
+    return VisualizeClassResponse(images=_images(job), recipe=_recipe(job), **_sheets(job))
 
 
 def _visualized_channel(job: Job) -> VisualizeChannelResponse:
-    return VisualizeChannelResponse(images=_images(job), recipe=_recipe(job))
+    return VisualizeChannelResponse(images=_images(job), recipe=_recipe(job), **_sheets(job))
+
+
+def _sheets(job: Job) -> dict[str, str]:
+    """Those that it has left."""
+    left = {file.name for file in job.files}
+    return {
+        name: artifact_resource(job.id, file)
+        for name, file in (("chain", CHAIN), ("examples", EXAMPLES))
+        if file in left
+    }
 
 
 def _dream(job: Job) -> DeepDreamResponse:
@@ -101,6 +111,10 @@ def _adversarial(job: Job) -> CreateAdversarialResponse:
         perturbation=artifact_resource(job.id, PERTURBATION),
         magnification=result["magnification"],
     )
+
+
+def _trained(job: Job) -> TrainPriorResponse:
+    return TrainPriorResponse(prior=to_prior(KnownPrior.made(job)), samples=artifact_resource(job.id, SAMPLES))
 
 
 def _imported(job: Job) -> ImportImagesResponse:
@@ -153,6 +167,7 @@ RESPONSES: Mapping[str, Callable[[Job], Message]] = {
     DEEP_DREAM: _dream,
     INVERT_FEATURES: _inverted,
     CREATE_ADVERSARIAL: _adversarial,
+    TRAIN_PRIOR: _trained,
     IMPORT_IMAGES: _imported,
     INDEX_COLLECTION: _indexed,
     PROJECT_COLLECTION: _projected,

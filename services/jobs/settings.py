@@ -37,6 +37,10 @@ class JobsSettings(ServerSettings):
     """How often a job is begun before it is given up."""
     max_steps: Annotated[int, Field(ge=1)] = 10_000
     """Most steps of one job."""
+    max_training_steps: Annotated[int, Field(ge=1)] = 1_000_000
+    """Most steps of the training of a prior."""
+    max_training_images: Annotated[int, Field(ge=1)] = 100_000
+    """Most pictures that a prior is learned from; a worker keeps them on its disk as the model sees them."""
     max_targets: Annotated[int, Field(ge=1)] = 64
     """Most pictures of one job."""
     max_image_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS

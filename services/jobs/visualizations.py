@@ -14,24 +14,37 @@ from convscope.services.jobs.orders import Order, check_count, make_order
 from convscope.services.jobs.recipes import check_parameters
 from convscope.services.jobs.settings import JobsSettings
 from convscope.services.jobs.sizes import check_pictures, start_size
+from convscope.services.jobs.sources import NONE, Sources
 from convscope.v1.model_service_pb2 import ModelCard
 from convscope.v1.synthesis_service_pb2 import VisualizeChannelRequest, VisualizeClassRequest
 
 
-def check_visualize_class(request: VisualizeClassRequest, card: ModelCard | None, limits: JobsSettings) -> Order:
+def check_visualize_class(
+    request: VisualizeClassRequest,
+    card: ModelCard | None,
+    limits: JobsSettings,
+    sources: Sources = NONE,
+) -> Order:
     """Raises InvalidInput and its kin, each naming the field. card: None where nobody has loaded the model yet; the
-    worker then checks what only the model knows."""
+    worker then checks what only the model knows. sources: what the request names, found."""
     check_classifies(request.model, card)
     check_count(len(request.targets), "classes", limits, field="targets")
     targets = [check_class(one, card, field=f"targets[{place}]") for place, one in enumerate(request.targets)]
-    return _order(VISUALIZE_CLASS, request, {"targets": targets}, count=len(targets), card=card, limits=limits)
+    spec = {"targets": targets, **sources.check(request, card)}
+    return _order(VISUALIZE_CLASS, request, spec, count=len(targets), card=card, limits=limits)
 
 
-def check_visualize_channel(request: VisualizeChannelRequest, card: ModelCard | None, limits: JobsSettings) -> Order:
+def check_visualize_channel(
+    request: VisualizeChannelRequest,
+    card: ModelCard | None,
+    limits: JobsSettings,
+    sources: Sources = NONE,
+) -> Order:
     """As check_visualize_class()."""
     check_count(len(request.units), "units", limits, field="units")
     units = [check_unit(one, card, field=f"units[{place}]") for place, one in enumerate(request.units)]
-    return _order(VISUALIZE_CHANNEL, request, {"units": units}, count=len(units), card=card, limits=limits)
+    spec = {"units": units, **sources.check(request, card, [unit["layer"] for unit in units])}
+    return _order(VISUALIZE_CHANNEL, request, spec, count=len(units), card=card, limits=limits)
 
 
 def _order(
@@ -47,6 +60,10 @@ def _order(
     recipe = request.recipe or DEFAULT_RECIPE
     parameters = check_parameters(recipe, request.parameters, RECIPES, limits)
     check_pictures(parameters, count, card, limits)
+    parameters.check_prior(given=bool(request.prior))
+    if request.examples.start and (request.HasField("image") or parameters.parameterization == "cppn"):
+        message = "a synthesis starts from one picture, and from none where it is made of a cppn's weights"
+        raise InvalidInput(message, field="examples.start", reason="CONTRADICTION")
     inputs = {IMAGE: _start(request, parameters, card, limits)} if request.HasField("image") else {}
     whole = {**spec, "recipe": recipe, "parameters": parameters.model_dump(mode="json")}
     return make_order(kind, request.model, request.options, whole, inputs)

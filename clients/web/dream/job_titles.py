@@ -6,6 +6,7 @@ JOB_TITLES = {
     "deep_dream": "DeepDream",
     "invert_features": "Feature inversion",
     "create_adversarial": "Adversarial picture",
+    "train_prior": "Training of a prior",
     "import_images": "Import of pictures",
     "index_collection": "Index of a collection",
     "project_collection": "Map of a collection",

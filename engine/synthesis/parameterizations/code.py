@@ -24,8 +24,8 @@ class Code:
         start: Tensor | None = None,
     ) -> None:
         """copies: pictures of one target, side by side; each target's start from the same codes. noise: standard
-        deviation of the start, in those of real codes. bounds: within which it starts. start: a picture's code,
-        [1, channels, height, width], in place of the noise."""
+        deviation of the start, in those of real codes. bounds: within which it starts. start: pictures'
+        codes, [count, channels, height, width], in place of the noise."""
         self._levels = levels
         self._prior = prior
         self._count, self._copies = count, copies
@@ -35,13 +35,13 @@ class Code:
 
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
-        if self._start is None:
-            shape = (self._copies, *self.shape(0)[1:])
-            codes = (self._noise * torch.randn(shape, generator=generator)).to(self._levels.mean.device)
-        else:
-            codes = self._start.repeat(self._copies, 1, 1, 1)
+        codes = self._drawn(generator) if self._start is None else self._start
         codes = codes if self._bounds is None else self._bounds(0, codes, None)
-        return codes.repeat(self._count // self._copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        return codes.contiguous(memory_format=torch.channels_last)
+
+    def _drawn(self, generator: torch.Generator) -> Tensor:
+        codes = self._noise * torch.randn((self._copies, *self.shape(0)[1:]), generator=generator)
+        return codes.to(self._levels.mean.device).repeat(self._count // self._copies, 1, 1, 1)
 
     def shape(self, step: int) -> tuple[int, ...]:
         """As Parameterization."""

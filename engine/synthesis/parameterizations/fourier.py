@@ -30,7 +30,7 @@ class Fourier:
         noise: float = 0.01,
         start: Tensor | None = None,
     ) -> None:
-        """As Pixels. noise: of the spectrum. start: [1, 3, H, W], grey levels about the mean."""
+        """As Pixels. noise: of the spectrum. start: [count, 3, H, W], grey levels about the mean."""
         self._levels = levels
         self._size = size
         self._count, self._copies = count, copies
@@ -48,7 +48,7 @@ class Fourier:
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
         if self._start is not None:
-            return self._spectrum(self._start).repeat(self._count, 1, 1, 1, 1)
+            return self._spectrum(self._start)
         shape = (self._copies, *self.shape(0)[1:])
         spectrum = (self._noise * torch.randn(shape, generator=generator)).to(self._scale.device)
         return spectrum.repeat(self._count // self._copies, 1, 1, 1, 1)

@@ -29,8 +29,8 @@ class Pixels:
         start: Tensor | None = None,
     ) -> None:
         """sizes: height and width in each stage. copies: pictures of one target, side by side; each target's have the
-        same noise. noise: standard deviation. brightness: grey level instead of the mean. start: [1, 3, H, W], grey
-        levels about the mean, instead of both."""
+        same noise. noise: standard deviation. brightness: grey level instead of the mean. start: [count, 3, H, W],
+        grey levels about the mean, instead of both."""
         self._levels = levels
         self._stages = stages
         self._sizes = sizes
@@ -42,13 +42,13 @@ class Pixels:
 
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
+        if self._start is not None:
+            return self._start.contiguous(memory_format=torch.channels_last)
         mean = self._levels.mean
         levels = torch.zeros((self._copies, *self.shape(0)[1:]), device=mean.device)
-        if self._start is not None:
-            levels += self._start
-        elif self._brightness is not None:
+        if self._brightness is not None:
             levels += self._brightness - mean
-        if self._noise and self._start is None:
+        if self._noise:
             levels += (self._noise * torch.randn(levels.shape, generator=generator)).to(levels.device)
         return levels.repeat(self._count // self._copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
 

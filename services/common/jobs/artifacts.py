@@ -3,7 +3,7 @@
 import hashlib
 import posixpath
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,12 +63,14 @@ class Artifacts:
         for file in sorted(folder.iterdir()):
             self._files.put_file(str(file), self._place(f"{path}/{file.name}"))
 
-    def fetch_folder(self, path: str, scratch: Path) -> Path:
-        """A folder's files as local ones: where they lie, or copies in `scratch`. Raises FileNotFoundError."""
+    def fetch_folder(self, path: str, scratch: Path, names: Sequence[str] = ()) -> Path:
+        """A folder's files as local ones: where they lie, or copies in `scratch`. names: of the files; none: all.
+        Raises FileNotFoundError."""
         if isinstance(self._files, LocalFileSystem):
             return Path(self._place(path))
         scratch.mkdir(parents=True, exist_ok=True)
-        for place in self._files.ls(self._place(path), detail=False):
+        named = [self._place(f"{path}/{name}") for name in names]
+        for place in named or self._files.ls(self._place(path), detail=False):
             self._files.get_file(place, str(scratch / posixpath.basename(place)))
         return scratch
 

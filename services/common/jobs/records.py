@@ -38,6 +38,7 @@ import redis
 
 from convscope.services.common.errors import QuotaExceeded, RequestIdReused
 from convscope.services.common.jobs.job import Failure, File, Job, Lease, NewJob, Progress, State
+from convscope.services.common.jobs.kinds import LASTING_KINDS
 from convscope.services.common.newest import Place, newest
 from convscope.services.common.resource_names import JOBS
 
@@ -90,10 +91,13 @@ local function let_go(id)
 end
 
 local function finish(id, state, message)
-  local expires = now + tonumber(get(id, 'retention'))
-  redis.call('HSET', job(id), 'ended', text(now), 'expires', text(expires))
+  redis.call('HSET', job(id), 'ended', text(now))
   redis.call('HDEL', job(id), 'checkpoint')
-  redis.call('ZADD', 'convscope:ended', expires, id)
+  if state ~= 'succeeded' or get(id, 'lasting') ~= '1' then
+    local expires = now + tonumber(get(id, 'retention'))
+    redis.call('HSET', job(id), 'expires', text(expires))
+    redis.call('ZADD', 'convscope:ended', expires, id)
+  end
   count(id, state)
   change(id, state, message)
 end
@@ -315,7 +319,7 @@ class JobRecords:
         """Queue a job; its id, or that of the job that the same call of the same caller made before.
 
         limit, caller_limit: jobs QUEUED in all, and of one caller. retention: seconds for which it is kept once it has
-        ended. Raises QuotaExceeded, RequestIdReused.
+        ended; one of LASTING_KINDS that has succeeded stays. Raises QuotaExceeded, RequestIdReused.
         """
         spec = json.dumps(new.spec, sort_keys=True)
         asked = json.dumps([new.kind, new.model, new.spec, new.priority], sort_keys=True)
@@ -326,6 +330,7 @@ class JobRecords:
                 *(new.id, new.kind, new.caller, new.request_id, digest, new.priority, limit, caller_limit, retention),
                 *("model", new.model, "spec", spec, "max_attempts", new.max_attempts),
                 *("correlation_id", new.correlation_id, "trace", new.trace),
+                *("lasting", int(new.kind in LASTING_KINDS)),
             ],
         )
         if answer == b"full":

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convscope.engine.generation.errors import PriorInvalid, PriorMismatch
 from convscope.engine.generation.prior import Prior
+from convscope.engine.generation.prior_header import PriorHeader
 from convscope.engine.models.model import Model
 from tests.engine.synthesis.tiny_network import resized
 
@@ -42,7 +43,6 @@ def test_a_file_gives_the_very_prior_back(prior: Prior, tmp_path: Path) -> None:
 def test_its_own_network_may_use_it(prior: Prior, tiny: Model) -> None:
     reader = prior.check(tiny)
     assert reader.shape == prior.card.generator.code
-    prior.check_layer("12")
 
 
 def test_it_is_refused_for_another_network_other_pictures_and_another_layer(prior: Prior, tiny: Model) -> None:
@@ -53,9 +53,23 @@ def test_it_is_refused_for_another_network_other_pictures_and_another_layer(prio
         with pytest.raises(PriorMismatch, match=words) as caught:
             prior.check(model)
         assert (caught.value.field, caught.value.status) == ("prior", "FAILED_PRECONDITION")
-    with pytest.raises(PriorMismatch, match="'12', not of '10'") as caught:
-        prior.check_layer("10")
-    assert caught.value.field == "prior"
+    for layer, words in [("10", r"codes are \[16, 1, 1\]; those of '10' are"), ("99", "layer '99'")]:
+        other = replace(prior, card=prior.card.model_copy(update={"layer": layer}))
+        with pytest.raises(PriorMismatch, match=words) as caught:
+            other.check(tiny)
+        assert caught.value.field == "prior"
+
+
+def test_its_card_is_read_without_its_numbers(prior: Prior, tmp_path: Path) -> None:
+    path = tmp_path / "prior.safetensors"
+    prior.save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 8 + int.from_bytes(whole[:8], "little")])
+    assert PriorHeader.of_file(path) == PriorHeader(prior.card, prior.digest)
+    for cut in (0, 4, 100):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(PriorInvalid, match="no whole prior"):
+            PriorHeader.of_file(path)
 
 
 def changed(data: bytes, tensors: dict[str, Tensor] | None = None, **said: Any) -> bytes:

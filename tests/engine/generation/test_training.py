@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from convscope.engine.errors import InvalidInput, InvalidParameter, UnknownName
 from convscope.engine.generation.order import Order
-from convscope.engine.generation.parameters import TrainingParameters
+from convscope.engine.generation.parameters import FEWEST, TrainingParameters
 from convscope.engine.generation.pictures import seen
-from convscope.engine.generation.training import FEWEST, Training
+from convscope.engine.generation.training import Training
 from convscope.engine.models.model import Model
 from convscope.engine.models.weights import weights_digest
 from convscope.engine.synthesis.errors import CheckpointInvalid

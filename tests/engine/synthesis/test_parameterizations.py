@@ -53,7 +53,7 @@ def test_grey_levels_are_what_a_network_takes_and_back() -> None:
 def test_a_spectrum_gives_the_picture_back_that_it_was_made_of(size: tuple[int, int]) -> None:
     """Without noise, whatever the recipe has of it."""
     start = photograph(*size)
-    fourier = Fourier(grey_levels(), size, 2, noise=0.5, start=start)
+    fourier = Fourier(grey_levels(), size, 2, noise=0.5, start=start.repeat(2, 1, 1, 1))
     variables = fourier.start(drawn())
     assert variables.shape == fourier.shape(0) == (2, 3, size[0], size[1] // 2 + 1, 2)
     for picture in grey_levels().levels(fourier.images(variables)):
@@ -166,10 +166,10 @@ def test_pixels_start_from_the_mean_a_grey_or_a_picture_and_noise() -> None:
     assert not pixels([(6, 5)]).start(drawn()).any()
     grey = pixels([(6, 5)], brightness=200.0, noise=3.0).start(drawn())
     torch.testing.assert_close(grey, (200 - mean + noise).expand(2, -1, -1, -1))
-    start = photograph(6, 5)
+    start = photograph(6, 5).repeat(2, 1, 1, 1)
     # A picture stands in the place of both.
     given = pixels([(6, 5)], brightness=200.0, noise=3.0, start=start).start(drawn())
-    torch.testing.assert_close(given, start.expand(2, -1, -1, -1), rtol=0, atol=0)
+    torch.testing.assert_close(given, start, rtol=0, atol=0)
     torch.testing.assert_close(pixels([(6, 5)], start=start).images(given), given / (255 * torch.tensor(
         PREPROCESSING.std).view(1, 3, 1, 1)))  # fmt: skip
     torch.testing.assert_close(pixels([(6, 5)]).shown(given), (given + mean) / 255)
