@@ -22,6 +22,7 @@ from convscope.client.collection import Collection
 from convscope.client.collection_info import BrokenFile, CollectionImage, CollectionIndex, CollectionInfo
 from convscope.client.collection_map import CollectionMap
 from convscope.client.correlation import correlated
+from convscope.client.dataset_examples import DatasetExamples
 from convscope.client.errors import (
     Cancelled,
     ClientError,
@@ -44,6 +45,7 @@ from convscope.client.made_picture import MadePicture
 from convscope.client.methods import Variant
 from convscope.client.neighbors import Neighbor, NeighborComparison, Neighbors
 from convscope.client.patches import Patch, Patches
+from convscope.client.prior import PriorInfo, TrainedPrior
 from convscope.client.recipes import Recipe
 from convscope.client.results import (
     Attribution,
@@ -92,6 +94,7 @@ __all__ = [
     "CollectionJob",
     "CollectionMap",
     "Comparison",
+    "DatasetExamples",
     "DeadlineExceeded",
     "Estimate",
     "Evaluation",
@@ -117,6 +120,7 @@ __all__ = [
     "Preprocessed",
     "Preprocessing",
     "Preview",
+    "PriorInfo",
     "Progress",
     "Recipe",
     "Replica",
@@ -128,6 +132,7 @@ __all__ = [
     "StateChange",
     "Synthesis",
     "Tls",
+    "TrainedPrior",
     "Unavailable",
     "Unit",
     "Uploaded",

@@ -13,7 +13,15 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import ArrayLike, NDArray
 
-from convscope.client import collection_plans, inspection_plans, job_plans, plans, sentence_plans, synthesis_plans
+from convscope.client import (
+    collection_plans,
+    inspection_plans,
+    job_plans,
+    plans,
+    prior_plans,
+    sentence_plans,
+    synthesis_plans,
+)
 from convscope.client.async_caller import AsyncCaller, raise_where_closed
 from convscope.client.async_collection import AsyncCollection
 from convscope.client.async_jobs import AsyncCollectionJob, AsyncJob
@@ -21,6 +29,8 @@ from convscope.client.attempts import Attempts
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.channel import Tls
 from convscope.client.client import DEFAULT_TIMEOUT, LOAD_TIMEOUT, LONG_TIMEOUT
+from convscope.client.collection_info import Described
+from convscope.client.dataset_examples import DatasetExamples
 from convscope.client.errors import ServerFault, from_rpc_error
 from convscope.client.images import Picture
 from convscope.client.inspection import Activations, Filters
@@ -28,6 +38,8 @@ from convscope.client.inspection_plans import Numbers
 from convscope.client.job_info import JobInfo
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
+from convscope.client.prior import PriorInfo, TrainedPrior
+from convscope.client.prior_parse import to_trained
 from convscope.client.readings import reading_of
 from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
@@ -320,6 +332,8 @@ class AsyncClient:
         target: ClassName | abc.Collection[ClassName],
         recipe: str | None = None,
         image: Picture | None = None,
+        prior: str | PriorInfo | None = None,
+        examples: DatasetExamples | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
         request_id: str | None = None,
@@ -327,8 +341,9 @@ class AsyncClient:
         **parameters: Any,
     ) -> AsyncJob:
         plan = await asyncio.to_thread(
-            synthesis_plans.visualize_class, model=model, target=target, recipe=recipe, image=image,
-            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+            synthesis_plans.visualize_class, model=model, target=target, recipe=recipe, image=image, prior=prior,
+            examples=examples, parameters=parameters, priority=priority, preview_seconds=preview_seconds,
+            request_id=request_id,
         )  # fmt: skip
         return AsyncJob(self._caller, await self._caller.run(plan, timeout))
 
@@ -339,6 +354,8 @@ class AsyncClient:
         unit: Unit | abc.Collection[Unit],
         recipe: str | None = None,
         image: Picture | None = None,
+        prior: str | PriorInfo | None = None,
+        examples: DatasetExamples | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
         request_id: str | None = None,
@@ -346,8 +363,9 @@ class AsyncClient:
         **parameters: Any,
     ) -> AsyncJob:
         plan = await asyncio.to_thread(
-            synthesis_plans.visualize_channel, model=model, unit=unit, recipe=recipe, image=image,
-            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+            synthesis_plans.visualize_channel, model=model, unit=unit, recipe=recipe, image=image, prior=prior,
+            examples=examples, parameters=parameters, priority=priority, preview_seconds=preview_seconds,
+            request_id=request_id,
         )  # fmt: skip
         return AsyncJob(self._caller, await self._caller.run(plan, timeout))
 
@@ -427,6 +445,45 @@ class AsyncClient:
             request_id=request_id,
         )  # fmt: skip
         return AsyncJob(self._caller, await self._caller.run(plan, timeout))
+
+    async def train_prior(
+        self,
+        collection: str | Described,
+        *,
+        model: str,
+        layer: str,
+        preset: str | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        rate: float | None = None,
+        pixel_weight: float | None = None,
+        feature_weight: float | None = None,
+        adversarial_weight: float | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[TrainedPrior]:
+        plan = prior_plans.train_prior(
+            collection, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
+            pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
+            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_trained)
+
+    async def priors(self, *, timeout: float | None = None) -> list[PriorInfo]:
+        found: list[PriorInfo] = []
+        token = ""
+        while True:
+            page, token = await self._caller.run(prior_plans.list_priors(token), timeout)
+            found += page
+            if not token:
+                return found
+
+    async def prior(self, name: str, *, timeout: float | None = None) -> PriorInfo:
+        return await self._caller.run(prior_plans.get_prior(name), timeout)
 
     async def create_collection(
         self, display_name: str, *, request_id: str | None = None, timeout: float | None = None

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 from PIL import Image as PillowImage
 
-from convscope.client import annotation_plans, collection_plans, evaluation_plans, search_plans
+from convscope.client import annotation_plans, collection_plans, evaluation_plans, prior_plans, search_plans
 from convscope.client.annotating import AnnotationUpload
 from convscope.client.annotations import Annotation, AnnotationFiles, AnnotationInfo
 from convscope.client.async_caller import AsyncCaller
@@ -26,6 +26,8 @@ from convscope.client.images import Picture
 from convscope.client.neighbors import NeighborComparison, Neighbors
 from convscope.client.patches import Patches
 from convscope.client.plans import Plan
+from convscope.client.prior import TrainedPrior
+from convscope.client.prior_parse import to_trained
 from convscope.client.synthesis import to_picture
 from convscope.client.taken import Annotated, Imported, Uploaded
 from convscope.client.uploading import Upload
@@ -202,6 +204,32 @@ class AsyncCollection(Described):
             self.name, model=model, methods=methods, limit=limit, seed=seed, priority=priority, request_id=request_id
         )
         return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_attention_evaluation)
+
+    async def train_prior(
+        self,
+        *,
+        model: str,
+        layer: str,
+        preset: str | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        rate: float | None = None,
+        pixel_weight: float | None = None,
+        feature_weight: float | None = None,
+        adversarial_weight: float | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncCollectionJob[TrainedPrior]:
+        plan = prior_plans.train_prior(
+            self, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
+            pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
+            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_trained)
 
     async def find_patches(
         self,

@@ -12,12 +12,22 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import ArrayLike, NDArray
 
-from convscope.client import collection_plans, inspection_plans, job_plans, plans, sentence_plans, synthesis_plans
+from convscope.client import (
+    collection_plans,
+    inspection_plans,
+    job_plans,
+    plans,
+    prior_plans,
+    sentence_plans,
+    synthesis_plans,
+)
 from convscope.client.attempts import Attempts
 from convscope.client.bulk import Bulk, OnProgress, Outcome, outcome_of, settled, watched
 from convscope.client.caller import Caller
 from convscope.client.channel import Tls
 from convscope.client.collection import Collection
+from convscope.client.collection_info import Described
+from convscope.client.dataset_examples import DatasetExamples
 from convscope.client.errors import ClientError, ServerFault
 from convscope.client.images import Picture
 from convscope.client.inspection import Activations, Filters
@@ -26,6 +36,8 @@ from convscope.client.job_info import JobInfo
 from convscope.client.jobs import CollectionJob, Job
 from convscope.client.methods import Variant
 from convscope.client.plans import Plan
+from convscope.client.prior import PriorInfo, TrainedPrior
+from convscope.client.prior_parse import to_trained
 from convscope.client.readings import reading_of
 from convscope.client.recipes import Recipe
 from convscope.client.results import Attribution, Classification, Comparison, FailureAnalysis, Layer, Model
@@ -330,6 +342,8 @@ class Client:
         target: ClassName | abc.Collection[ClassName],
         recipe: str | None = None,
         image: Picture | None = None,
+        prior: str | PriorInfo | None = None,
+        examples: DatasetExamples | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
         request_id: str | None = None,
@@ -340,14 +354,16 @@ class Client:
 
         target: a class by index or label, or several, one picture each, made together. recipe: a paper's way, by its
         name, see recipes(); None: olah2017. image: a picture to start from, of the size that the recipe starts with.
-        priority: 0 to 9; higher goes first. preview_seconds: between previews; 0: none. request_id: a call with the
-        same one gives the same job; None: a new job. parameters: what is to be otherwise than the recipe has it, such
-        as steps, size, seed; stages are mappings of share, scale, step, blur and layer. None leaves the server's, or
-        the recipe's, default.
+        prior: a learned prior of this very model, or its name, see priors(); recipes that make pictures of codes, such
+        as nguyen2016_ppgn, need one, and others take none. examples: natural pictures to show beside what is made, or
+        to start from, of a collection with an index of this very model. priority: 0 to 9; higher goes first.
+        preview_seconds: between previews; 0: none. request_id: a call with the same one gives the same job; None: a new
+        job. parameters: what is to be otherwise than the recipe has it, such as steps, size, seed; stages are mappings
+        of share, scale, step, blur and layer. None leaves the server's, or the recipe's, default.
         """
         plan = synthesis_plans.visualize_class(
-            model=model, target=target, recipe=recipe, image=image, parameters=parameters, priority=priority,
-            preview_seconds=preview_seconds, request_id=request_id,
+            model=model, target=target, recipe=recipe, image=image, prior=prior, examples=examples,
+            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return Job(self._caller, self._caller.run(plan, timeout))
 
@@ -358,6 +374,8 @@ class Client:
         unit: Unit | abc.Collection[Unit],
         recipe: str | None = None,
         image: Picture | None = None,
+        prior: str | PriorInfo | None = None,
+        examples: DatasetExamples | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
         request_id: str | None = None,
@@ -370,8 +388,8 @@ class Client:
         picture each, made together. The others are those of visualize_class.
         """
         plan = synthesis_plans.visualize_channel(
-            model=model, unit=unit, recipe=recipe, image=image, parameters=parameters, priority=priority,
-            preview_seconds=preview_seconds, request_id=request_id,
+            model=model, unit=unit, recipe=recipe, image=image, prior=prior, examples=examples,
+            parameters=parameters, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return Job(self._caller, self._caller.run(plan, timeout))
 
@@ -474,6 +492,49 @@ class Client:
             priority=priority, preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return Job(self._caller, self._caller.run(plan, timeout))
+
+    def train_prior(
+        self,
+        collection: str | Described,
+        *,
+        model: str,
+        layer: str,
+        preset: str | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        rate: float | None = None,
+        pixel_weight: float | None = None,
+        feature_weight: float | None = None,
+        adversarial_weight: float | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[TrainedPrior]:
+        """Collection.train_prior() of a collection, itself or by its name; no call is needed to find it first."""
+        plan = prior_plans.train_prior(
+            collection, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
+            pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
+            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_trained)
+
+    def priors(self, *, timeout: float | None = None) -> list[PriorInfo]:
+        """The learned priors: those that ship, then those that train_prior() made, the newest first. timeout: seconds
+        for each call; many take several."""
+        found: list[PriorInfo] = []
+        token = ""
+        while True:
+            page, token = self._caller.run(prior_plans.list_priors(token), timeout)
+            found += page
+            if not token:
+                return found
+
+    def prior(self, name: str, *, timeout: float | None = None) -> PriorInfo:
+        """A learned prior by its name, priors/{prior} or {prior} alone. Raises NotFound."""
+        return self._caller.run(prior_plans.get_prior(name), timeout)
 
     def create_collection(
         self, display_name: str, *, request_id: str | None = None, timeout: float | None = None

@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 from PIL import Image as PillowImage
 
-from convscope.client import annotation_plans, collection_plans, evaluation_plans, search_plans
+from convscope.client import annotation_plans, collection_plans, evaluation_plans, prior_plans, search_plans
 from convscope.client.annotating import AnnotationUpload
 from convscope.client.annotations import Annotation, AnnotationFiles, AnnotationInfo
 from convscope.client.attention import AttentionUpload
@@ -25,6 +25,8 @@ from convscope.client.jobs import CollectionJob
 from convscope.client.neighbors import NeighborComparison, Neighbors
 from convscope.client.patches import Patches
 from convscope.client.plans import Plan
+from convscope.client.prior import TrainedPrior
+from convscope.client.prior_parse import to_trained
 from convscope.client.synthesis import to_picture
 from convscope.client.taken import Annotated, Imported, Uploaded
 from convscope.client.uploading import Upload
@@ -294,6 +296,45 @@ class Collection(Described):
             self.name, model=model, methods=methods, limit=limit, seed=seed, priority=priority, request_id=request_id
         )
         return CollectionJob(self._caller, self._caller.run(plan, timeout), to_attention_evaluation)
+
+    def train_prior(
+        self,
+        *,
+        model: str,
+        layer: str,
+        preset: str | None = None,
+        steps: int | None = None,
+        batch: int | None = None,
+        rate: float | None = None,
+        pixel_weight: float | None = None,
+        feature_weight: float | None = None,
+        adversarial_weight: float | None = None,
+        noise: float | None = None,
+        seed: int | None = None,
+        priority: int | None = None,
+        preview_seconds: float | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> CollectionJob[TrainedPrior]:
+        """Begin to learn from the images what pictures look like to a layer: a generator of pictures from the layer's
+        output, the code, and a denoiser of codes, for visualize_class(prior=...); the job goes on by itself.
+
+        It needs 64 images at least; others may be added meanwhile. The prior is kept until its job is deleted.
+
+        layer: by its dotted name; its output is the code. preset: how large the prior is, and how long it is trained:
+        tiny, minutes on two cores for pictures of 64 pixels; standard, a day on a GPU. steps: of the optimizers, from
+        1. batch: pictures of a step, 2 to 4096. rate: of the optimizers, over 0 to 1. pixel_weight: of the squared
+        distance of pictures, feature_weight: of that of codes, adversarial_weight: of what a discriminator tells made
+        pictures from real ones by; each from 0. noise: that is learned to be taken off codes, in standard deviations of
+        real ones, over 0 to 10. seed: of all that is random, 0 to below 2^31. preview_seconds: between previews; 0:
+        none. The others are those of import_images. None leaves the server's default.
+        """
+        plan = prior_plans.train_prior(
+            self, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
+            pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
+            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+        )  # fmt: skip
+        return CollectionJob(self._caller, self._caller.run(plan, timeout), to_trained)
 
     def find_patches(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
 from convscope.client.arguments import check_choice, check_finite, check_integer, check_text, check_truth, listed
-from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo
+from convscope.client.collection_info import CollectionImage, CollectionIndex, CollectionInfo, Described
 from convscope.client.collection_map import CollectionMap
 from convscope.client.collection_parse import to_collection_image, to_collection_info
 from convscope.client.errors import InvalidArgument
@@ -209,7 +209,14 @@ def of_only_model(plan: Plan[T], info: CollectionInfo) -> Plan[T]:
     return plan
 
 
-def collection_resource(name: str) -> str:
+def to_collection_name(collection: str | Described) -> str:
+    """The resource name of one that is named, or given itself. Raises InvalidArgument (field `collection`)."""
+    if isinstance(collection, Described):
+        return collection.name
+    return collection_resource(collection, field="collection")
+
+
+def collection_resource(name: str, *, field: str = "name") -> str:
     """The collection's resource name. Raises InvalidArgument."""
-    check_text("name", name, "UNKNOWN_COLLECTION")
+    check_text(field, name, "UNKNOWN_COLLECTION")
     return name if name.startswith("collections/") or not name else f"collections/{name}"

@@ -14,6 +14,7 @@ COLLECTION_KINDS = (
     "project_collection",
     "evaluate_methods",
     "evaluate_attention",
+    "train_prior",
 )
 """Jobs on a collection."""
 
@@ -40,7 +41,7 @@ class JobInfo:
     """jobs/{job}."""
     kind: str
     """visualize_class, visualize_channel, deep_dream, invert_features, create_adversarial, import_images,
-    index_collection, project_collection, evaluate_methods or evaluate_attention."""
+    index_collection, project_collection, evaluate_methods, evaluate_attention or train_prior."""
     model: str
     """Empty for work without one."""
     state: str
@@ -69,7 +70,7 @@ class JobInfo:
     ended: datetime | None
     """When it ended; None before."""
     expires: datetime | None
-    """When its record and its artifacts will be deleted; None before its end."""
+    """When its record and its artifacts will be deleted; None before its end, and of a prior, which is kept."""
     artifacts: tuple[Artifact, ...]
     """The files that it has left, once it has succeeded."""
     last_event: int

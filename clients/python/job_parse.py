@@ -150,6 +150,7 @@ def _to_made(images: Iterable[SynthesizedImage]) -> tuple[MadePicture, ...]:
             layer=one.layer,
             distance=one.distance if one.HasField("distance") else None,
             similarity=one.similarity if one.HasField("similarity") else None,
+            example_numbers=tuple(one.example_numbers),
         )
         for one in images
     )

@@ -130,7 +130,8 @@ class Job(LongWork):
 
         timeout: seconds to wait for its end, after which it raises DeadlineExceeded and the job goes on; None: no
         limit. parts: what is fetched, of images, values, history and way, of an inversion and of an adversarial picture
-        original, of the latter perturbation; None: all that there is. Gives an Adversarial where that was made. Raises
+        original, of the latter perturbation, of a recipe that keeps one chain, where they were asked for examples;
+        None: all that there is. Gives an Adversarial where that was made. Raises
         the job's own error where it failed, Cancelled where it was cancelled, NotFound for a part that the job does
         not have, FailedPrecondition for work on a collection, Unavailable after a minute without any server,
         ServerFault for a file that arrives damaged.
@@ -141,8 +142,8 @@ class Job(LongWork):
 
 
 class CollectionJob(LongWork, Generic[R]):
-    """Long work on a collection, whose result is an Imported, a CollectionIndex, a CollectionMap, an Evaluation or an
-    AttentionEvaluation. Collection gives it; otherwise it is as every Job."""
+    """Long work on a collection, whose result is an Imported, a CollectionIndex, a CollectionMap, an Evaluation, an
+    AttentionEvaluation or a TrainedPrior. Collection gives it; otherwise it is as every Job."""
 
     def __init__(self, caller: Caller, name: str, read: Reading[R]) -> None:
         super().__init__(caller, name)

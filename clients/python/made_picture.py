@@ -27,6 +27,8 @@ class MadePicture:
     """Of features: the norm of what they miss over the norm of the wanted ones."""
     similarity: float | None = None
     """Of features of a photograph: the correlation of grey levels with it, -1 to 1."""
+    example_numbers: tuple[int, ...] = ()
+    """Of its dataset examples in their collection, best first: Collection.image() gives each."""
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from convscope.client.collection_parse import Reading, to_imported, to_indexed, 
 from convscope.client.evaluation_parse import to_attention_evaluation, to_evaluation
 from convscope.client.job_info import JobInfo
 from convscope.client.job_parse import other_kind
+from convscope.client.prior_parse import to_trained
 
 READINGS: Mapping[str, Reading[Any]] = {
     "import_images": to_imported,
@@ -14,6 +15,7 @@ READINGS: Mapping[str, Reading[Any]] = {
     "project_collection": to_map,
     "evaluate_methods": to_evaluation,
     "evaluate_attention": to_attention_evaluation,
+    "train_prior": to_trained,
 }
 
 

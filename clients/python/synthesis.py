@@ -23,10 +23,13 @@ from convscope.engine.errors import ConvscopeError
 from convscope.engine.imaging.contact_sheet import Tile
 from convscope.engine.imaging.decode import decode
 
-VALUES, HISTORY, WAY, ORIGINAL, PERTURBATION = (
-    "values.npy", "history.json", "way.gif", "original.png", "perturbation.png",
+VALUES, HISTORY, WAY, ORIGINAL, PERTURBATION, CHAIN, EXAMPLES = (
+    "values.npy", "history.json", "way.gif", "original.png", "perturbation.png", "chain.png", "examples.png",
 )  # fmt: skip
-FILES = {"values": VALUES, "history": HISTORY, "way": WAY, "original": ORIGINAL, "perturbation": PERTURBATION}
+FILES = {
+    "values": VALUES, "history": HISTORY, "way": WAY, "original": ORIGINAL, "perturbation": PERTURBATION,
+    "chain": CHAIN, "examples": EXAMPLES,
+}  # fmt: skip
 PARTS = ("images", *FILES)
 """What of a job's files can be fetched alone."""
 # What a file of that ending is made of.
@@ -141,6 +144,18 @@ class Synthesis:
         """RGB: what the model saw of the photograph that was inverted, or what an attack began with. Raises NotFound
         for a job of another kind."""
         return to_picture(self._file(ORIGINAL), ORIGINAL)
+
+    @cached_property
+    def chain(self) -> PillowImage.Image:
+        """RGB: the sheet of the pictures on the way, a row for each picture. Raises NotFound where the recipe keeps
+        none."""
+        return to_picture(self._file(CHAIN), CHAIN)
+
+    @cached_property
+    def examples(self) -> PillowImage.Image:
+        """RGB: the sheet of dataset examples, a row for each class or unit: the picture that was made, then the natural
+        ones. Raises NotFound where none were asked for."""
+        return to_picture(self._file(EXAMPLES), EXAMPLES)
 
     @property
     def way(self) -> bytes:

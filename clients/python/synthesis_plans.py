@@ -6,12 +6,15 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from convscope.client.arguments import check_finite, check_integer, check_text, check_truth, listed
+from convscope.client.dataset_examples import DatasetExamples, to_examples
 from convscope.client.errors import InvalidArgument
 from convscope.client.features import to_features
 from convscope.client.images import Picture, to_image
 from convscope.client.job_plans import job_of, to_options
 from convscope.client.parse import to_recipe
 from convscope.client.plans import Plan, resource
+from convscope.client.prior import PriorInfo
+from convscope.client.prior_plans import prior_resource
 from convscope.client.recipes import Recipe
 from convscope.client.synthesis_parameters import to_parameters
 from convscope.client.targets import ClassName, Unit, to_class, to_classes, to_units
@@ -33,6 +36,8 @@ def visualize_class(
     target: ClassName | Collection[ClassName],
     recipe: str | None,
     image: Picture | None,
+    prior: str | PriorInfo | None,
+    examples: DatasetExamples | None,
     parameters: Mapping[str, Any],
     priority: int | None,
     preview_seconds: float | None,
@@ -45,6 +50,8 @@ def visualize_class(
         recipe=_recipe(recipe),
         parameters=to_parameters(parameters),
         image=None if image is None else to_image(image),
+        prior=None if prior is None else prior_resource(prior, field="prior"),
+        examples=None if examples is None else to_examples(examples),
         options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
     return Plan(lambda stubs: stubs.synthesis.VisualizeClass, request, job_of)
@@ -56,6 +63,8 @@ def visualize_channel(
     unit: Unit | Collection[Unit],
     recipe: str | None,
     image: Picture | None,
+    prior: str | PriorInfo | None,
+    examples: DatasetExamples | None,
     parameters: Mapping[str, Any],
     priority: int | None,
     preview_seconds: float | None,
@@ -68,6 +77,8 @@ def visualize_channel(
         recipe=_recipe(recipe),
         parameters=to_parameters(parameters),
         image=None if image is None else to_image(image),
+        prior=None if prior is None else prior_resource(prior, field="prior"),
+        examples=None if examples is None else to_examples(examples),
         options=to_options(priority, request_id, preview_seconds=preview_seconds),
     )
     return Plan(lambda stubs: stubs.synthesis.VisualizeChannel, request, job_of)

@@ -75,6 +75,10 @@ class Record:
     """Of a dream."""
     original: bool = False
     """Whether there is a picture that it begins with."""
+    chain: bool = False
+    """Whether pictures on the way are kept."""
+    examples: int = 0
+    """Natural pictures of each target."""
     events: list[JobEvent] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     response: Message | None = None
@@ -160,6 +164,12 @@ class JobStandIn(
             record.files["original.png"] = png(Image.new("RGB", (WIDTH, HEIGHT), "teal"))
         if record.job.kind == "create_adversarial":
             record.files["perturbation.png"] = png(Image.new("RGB", (WIDTH, HEIGHT), "gray"))
+        if record.chain:
+            record.files["chain.png"] = png(Image.new("RGB", (2 * WIDTH, count * HEIGHT), "olive"))
+        if record.examples:
+            record.files["examples.png"] = png(Image.new("RGB", (3 * WIDTH, count * HEIGHT), "navy"))
+            for number, image in enumerate(record.wanted):
+                image.example_numbers.extend(range(10 * number, 10 * number + record.examples))
         record.files |= {".".join(key.rsplit("_", 1)): data for key, data in more.items()}
         record.response = self._response(name, record)
         self.leave(name)
@@ -205,11 +215,13 @@ class JobStandIn(
             if target.WhichOneof("kind") == "label" and target.label not in LABELS.values():
                 message = f"unknown class {target.label!r}; nearest: tabby"
                 refuse(context, code_pb2.INVALID_ARGUMENT, message, "UNKNOWN_CLASS", f"targets[{number}]")
-        record = Record(Job(), [of_class(target) for target in request.targets], request.recipe)
+        record = Record(Job(), [of_class(target) for target in request.targets], request.recipe, **beside(request))
         return self._submit("visualize_class", request, record, context)
 
     def VisualizeChannel(self, request: VisualizeChannelRequest, context: grpc.ServicerContext) -> Any:
-        record = Record(Job(), [SynthesizedImage(unit=unit) for unit in request.units], request.recipe)
+        record = Record(
+            Job(), [SynthesizedImage(unit=unit) for unit in request.units], request.recipe, **beside(request)
+        )
         return self._submit("visualize_channel", request, record, context)
 
     def DeepDream(self, request: DeepDreamRequest, context: grpc.ServicerContext) -> Any:
@@ -323,11 +335,12 @@ class JobStandIn(
                 self._changed.wait(0.02)
 
     def _response(self, name: str, record: Record) -> Message:
+        sheets = {one: f"{name}/artifacts/{one}.png" for one in ("chain", "examples") if f"{one}.png" in record.files}
         match record.job.kind:
             case "deep_dream":
                 return DeepDreamResponse(images=record.wanted, layer=record.layer or MIDDLE)
             case "visualize_channel":
-                return VisualizeChannelResponse(images=record.wanted, recipe=record.recipe or "olah2017")
+                return VisualizeChannelResponse(images=record.wanted, recipe=record.recipe or "olah2017", **sheets)
             case "invert_features":
                 return InvertFeaturesResponse(images=record.wanted, recipe=record.recipe or "mahendran2015")
             case "create_adversarial":
@@ -339,7 +352,7 @@ class JobStandIn(
                     perturbation=f"{name}/artifacts/perturbation.png", magnification=16,
                 )  # fmt: skip
             case _:
-                return VisualizeClassResponse(images=record.wanted, recipe=record.recipe or "olah2017")
+                return VisualizeClassResponse(images=record.wanted, recipe=record.recipe or "olah2017", **sheets)
 
     def _submit(self, kind: str, request: Any, record: Record, context: grpc.ServicerContext) -> Any:
         self.requests.append(request)
@@ -437,6 +450,12 @@ def serving_jobs(stand_in: JobStandIn | None = None) -> Iterator[JobServer]:
         yield server
     finally:
         server.stop()
+
+
+def beside(request: VisualizeClassRequest | VisualizeChannelRequest) -> dict[str, Any]:
+    """What a record says of a request's sheets."""
+    count = request.examples.count if request.examples.HasField("count") else 4
+    return {"chain": request.parameters.HasField("chain_every"), "examples": count * request.HasField("examples")}
 
 
 def of_class(target: ClassReference) -> SynthesizedImage:

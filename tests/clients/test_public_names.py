@@ -36,6 +36,7 @@ PUBLIC = [
     "CollectionJob",
     "CollectionMap",
     "Comparison",
+    "DatasetExamples",
     "DeadlineExceeded",
     "Estimate",
     "Evaluation",
@@ -61,6 +62,7 @@ PUBLIC = [
     "Preprocessed",
     "Preprocessing",
     "Preview",
+    "PriorInfo",
     "Progress",
     "Recipe",
     "Replica",
@@ -72,6 +74,7 @@ PUBLIC = [
     "StateChange",
     "Synthesis",
     "Tls",
+    "TrainedPrior",
     "Unavailable",
     "Unit",
     "Uploaded",
@@ -94,7 +97,7 @@ def test_every_public_name_is_there_and_says_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cls", "count"), [(client.Client, 31), (client.Job, 8), (client.Collection, 19), (client.CollectionJob, 8)]
+    ("cls", "count"), [(client.Client, 34), (client.Job, 8), (client.Collection, 20), (client.CollectionJob, 8)]
 )
 def test_every_method_says_what_it_is_for(cls: type, count: int) -> None:
     methods = [name for name, _ in inspect.getmembers(cls, callable) if not name.startswith("_")]

@@ -15,6 +15,7 @@ from convscope.client import (
     Adversarial,
     AsyncClient,
     Client,
+    DatasetExamples,
     FailedPrecondition,
     InvalidArgument,
     MadePicture,
@@ -175,16 +176,36 @@ async def test_the_asynchronous_client_gives_the_same(server: JobServer, client:
     assert list(part.files) == ["perturbation.png"]
 
 
+def test_sheets_are_there_where_they_were_asked_for(server: JobServer, client: Client) -> None:
+    how: dict[str, Any] = {"model": MODEL, "target": [281, 282], "examples": DatasetExamples("photos", 3)}
+    made = client.visualize_class(**how, chain_every=5).result(20)
+    assert [one.example_numbers for one in made.made] == [(0, 1, 2), (10, 11, 12)]
+    assert (made.chain.mode, made.chain.size) == ("RGB", (2 * WIDTH, 2 * HEIGHT))
+    assert (made.examples.mode, made.examples.size) == ("RGB", (3 * WIDTH, 2 * HEIGHT))
+    assert made.names == ("image-0.png", "image-1.png"), "a sheet is none of the pictures"
+    again = pickle.loads(pickle.dumps(made))
+    assert (again.made, again.examples) == (made.made, made.examples)
+    unit = Unit("layer3", 5)
+    channel = client.visualize_channel(model=MODEL, unit=unit, examples=DatasetExamples("photos")).result(20)
+    assert channel.made[0].example_numbers == (0, 1, 2, 3)
+    with pytest.raises(NotFound, match=r"unknown artifact 'chain\.png'"):
+        _ = channel.chain
+    part = client.job(made.job.name).result(parts=["examples"])
+    assert list(part.files) == ["examples.png"]
+    with pytest.raises(FailedPrecondition, match=r"chain\.png was not fetched"):
+        _ = part.chain
+
+
 # Their files.
 
 
 def test_a_job_of_another_kind_has_neither_original_nor_perturbation(client: Client) -> None:
     job = client.visualize_class(model=MODEL, target=281)
     assert sorted(job.result(20).files) == ["history.json", "image-0.png", "values.npy", "way.gif"]
-    for part in ("original", "perturbation"):
+    for part in ("original", "perturbation", "chain", "examples"):
         with pytest.raises(NotFound, match=rf"unknown artifact '{part}\.png'"):
             job.result(parts=["images", part])
-    with pytest.raises(InvalidArgument, match="known: images, values, history, way, original, perturbation"):
+    with pytest.raises(InvalidArgument, match="known: images, values, history, way, original, perturbation, chain"):
         job.result(parts=["pictures"])
 
 

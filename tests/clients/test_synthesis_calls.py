@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convscope.client import Client, InvalidArgument, Unit
+from convscope.client import Client, DatasetExamples, InvalidArgument, PriorInfo, Unit
 from convscope.v1.image_pb2 import Image
 from convscope.v1.synthesis_service_pb2 import (
     CreateAdversarialRequest,
@@ -17,6 +17,7 @@ from convscope.v1.synthesis_service_pb2 import (
     VisualizeChannelRequest,
     VisualizeClassRequest,
 )
+from convscope.v1.synthesis_service_pb2 import DatasetExamples as DatasetExamplesMessage
 from convscope.v1.target_pb2 import ClassReference
 from convscope.v1.target_pb2 import Unit as UnitMessage
 from convscope.v1.tensor_pb2 import DataType, Tensor
@@ -43,6 +44,9 @@ LAYERS: dict[str, tuple[Any, list[str]]] = {
     "a generator": ((f"layer{number}" for number in (1, 3)), ["layer1", "layer3"]),
 }
 NAN = float("nan")
+PRIOR = PriorInfo(
+    "head", MODEL, "", "layer3", (256, 4, 4), 64, 64, {"preset": "tiny"}, 900, 100, 0.1, 0.2, 0.3, "", "", None
+)
 # What is said in place of `unit`, and the field that is to blame.
 WRONG_UNITS: list[tuple[dict[str, Any], str]] = [
     ({"unit": []}, "units"),
@@ -59,6 +63,18 @@ WRONG_UNITS: list[tuple[dict[str, Any], str]] = [
     ({"image": np.zeros((2, 2), np.uint8)}, "image"),
     ({"steps": NAN}, "parameters.steps"),
     ({"l2": NAN}, "parameters.l2"),
+    ({"prior": 5}, "prior"),
+    ({"prior": ("head",)}, "prior"),
+    ({"examples": "photos"}, "examples"),
+    ({"examples": ("photos", 4)}, "examples"),
+    ({"examples": DatasetExamples(5)}, "examples.collection"),  # type: ignore[arg-type]
+    ({"examples": DatasetExamples("photos", 1.5)}, "examples.count"),  # type: ignore[arg-type]
+    ({"examples": DatasetExamples("photos", 2**31)}, "examples.count"),
+    ({"examples": DatasetExamples("photos", start=1)}, "examples.start"),  # type: ignore[arg-type]
+    ({"chain_every": 0.5}, "parameters.chain_every"),
+    ({"denoiser": 1}, "parameters.denoiser"),
+    ({"denoising": "much"}, "parameters.denoising"),
+    ({"wandering": NAN}, "parameters.wandering"),
     ({"layer": "layer3"}, "parameters.layer"),
     ({"priority": "high"}, "priority"),
 ]
@@ -162,6 +178,27 @@ def test_a_class_starts_from_a_picture_in_any_form(either: Any, jobs: JobStandIn
             parameters=SynthesisParameters(steps=3), image=Image(encoded=cat_path.read_bytes()),
             options=options_of(jobs),
         )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("prior", ["head", "priors/head", PRIOR], ids=["a name", "a resource name", "itself"])
+def test_a_prior_and_examples_are_named_to_the_server(either: Any, jobs: JobStandIn, prior: Any) -> None:
+    examples = DatasetExamples("photos", np.int64(6), start=True)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"model": MODEL, "recipe": "nguyen2016_ppgn", "prior": prior, "request_id": "mine"}
+    either.visualize_class(target=281, examples=examples, denoising=0.25, wandering=0, chain_every=5, **how)
+    how["request_id"] = "other"
+    either.visualize_channel(unit=Unit("layer3", 5), examples=DatasetExamples("collections/photos"), **how)
+    assert jobs.requests == [
+        VisualizeClassRequest(
+            model=f"models/{MODEL}", targets=[ClassReference(index=281)], recipe="nguyen2016_ppgn",
+            parameters=SynthesisParameters(denoising=0.25, wandering=0.0, chain_every=5), prior="priors/head",
+            examples=DatasetExamplesMessage(collection="collections/photos", count=6, start=True),
+            options=JobOptions(request_id="mine"),
+        ),
+        VisualizeChannelRequest(
+            model=f"models/{MODEL}", units=[UNIT], recipe="nguyen2016_ppgn", prior="priors/head",
+            examples=DatasetExamplesMessage(collection="collections/photos"), options=JobOptions(request_id="other"),
+        ),
     ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from convscope.v1.inspection_service_pb2 import (
 )
 from convscope.v1.job_service_pb2 import Job, JobEvent, JobProgress
 from convscope.v1.prediction_pb2 import Prediction
+from convscope.v1.synthesis_service_pb2 import TrainPriorRequest
 from tests.clients.collections.annotation_stand_in import AnnotationStandIn, KeptAnnotation
 from tests.clients.collections.evaluation_stand_in import (
     EvaluationStandIn,
@@ -44,6 +45,7 @@ from tests.clients.collections.evaluation_stand_in import (
     methods_response,
     report_files,
 )
+from tests.clients.collections.prior_stand_in import PriorStandIn, prior_files
 from tests.clients.job_stand_in import JobServer, JobStandIn, Record, png, refuse
 
 IMPORT_ROOT = "file:///data"
@@ -70,6 +72,7 @@ class Work(Record):
 
 
 class CollectionStandIn(
+    PriorStandIn,
     JobStandIn,
     AnnotationStandIn,
     EvaluationStandIn,
@@ -80,6 +83,7 @@ class CollectionStandIn(
     def __init__(self) -> None:
         JobStandIn.__init__(self, work=self.run)
         AnnotationStandIn.__init__(self)
+        PriorStandIn.__init__(self)
         self.kept: dict[str, Kept] = {}
         self.page = 3
         """Collections in each page of their list."""
@@ -124,6 +128,9 @@ class CollectionStandIn(
                 record.files = report_files(chart=True) | named(more)
                 count, source = self._compared(collection)
                 record.response = attention_response(name, record.request, count, source)
+            case TrainPriorRequest(collection=collection):
+                record.files = prior_files() | named(more)
+                record.response = self.trained(name, record.request, len(self.kept[collection].images))
             case messages.IndexCollectionRequest():
                 record.response = self._indexed(record.request)
             case messages.ProjectCollectionRequest(collection=collection):

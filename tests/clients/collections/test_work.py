@@ -170,6 +170,7 @@ def test_a_job_of_any_kind_is_followed_and_ended_by_its_name(
         "project_collection": photos.project,
         "evaluate_methods": lambda: photos.evaluate_methods(model=MODEL, methods="grad_cam"),
         "evaluate_attention": lambda: photos.evaluate_attention(model=MODEL, methods="grad_cam"),
+        "train_prior": lambda: photos.train_prior(model=MODEL, layer="layer3"),
     }
     begun = begin[kind]()
     assert repr(begun) == f"CollectionJob({begun.name!r})"

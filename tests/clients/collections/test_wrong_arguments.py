@@ -10,6 +10,7 @@ from tests.clients.collections.calls import CLIENTS, MODEL
 from tests.processes import free_port
 
 HOW: dict[str, Any] = {"model": MODEL, "methods": "grad_cam"}
+PRIOR: dict[str, Any] = {"model": MODEL, "layer": "layer3"}
 WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("upload", (5,), {}, "pictures"),
     ("upload", ("missing.jpg",), {}, "pictures"),
@@ -75,6 +76,21 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("evaluate_attention", (), {**HOW, "methods": Variant("smile")}, "methods[0]"),
     ("evaluate_attention", (), {**HOW, "limit": "all"}, "limit"),
     ("evaluate_attention", (), {**HOW, "seed": 2**63}, "seed"),
+    ("train_prior", (), {**PRIOR, "model": 5}, "model"),
+    ("train_prior", (), {**PRIOR, "layer": 3}, "layer"),
+    ("train_prior", (), {**PRIOR, "layer": ["layer3"]}, "layer"),
+    ("train_prior", (), {**PRIOR, "preset": 1}, "training.preset"),
+    ("train_prior", (), {**PRIOR, "steps": 1.5}, "training.steps"),
+    ("train_prior", (), {**PRIOR, "batch": "many"}, "training.batch"),
+    ("train_prior", (), {**PRIOR, "rate": "low"}, "training.rate"),
+    ("train_prior", (), {**PRIOR, "pixel_weight": float("nan")}, "training.pixel_weight"),
+    ("train_prior", (), {**PRIOR, "feature_weight": True}, "training.feature_weight"),
+    ("train_prior", (), {**PRIOR, "adversarial_weight": float("inf")}, "training.adversarial_weight"),
+    ("train_prior", (), {**PRIOR, "noise": "little"}, "training.noise"),
+    ("train_prior", (), {**PRIOR, "seed": 2**63}, "training.seed"),
+    ("train_prior", (), {**PRIOR, "priority": "high"}, "priority"),
+    ("train_prior", (), {**PRIOR, "preview_seconds": "often"}, "preview_seconds"),
+    ("train_prior", (), {**PRIOR, "request_id": 7}, "request_id"),
     ("find_patches", (3, 7), {}, "layer"),
     ("find_patches", ("layer3", "7"), {}, "channel"),
     ("find_patches", ("layer3", 2**31), {}, "channel"),
@@ -116,6 +132,11 @@ def test_a_wrong_argument_is_told_before_any_call(
         ("create_collection", ("photos",), {"request_id": 7}, "request_id"),
         ("collection", (5,), {}, "name"),
         ("collection_job", (5,), {}, "name"),
+        ("prior", (5,), {}, "name"),
+        ("prior", ("\ud800",), {}, "name"),
+        ("train_prior", (5,), PRIOR, "collection"),
+        ("train_prior", (None,), PRIOR, "collection"),
+        ("train_prior", ("photos",), {**PRIOR, "steps": "many"}, "training.steps"),
     ],
     ids=str,
 )
