@@ -45,6 +45,7 @@ COMMANDS = (
     "fool",
     "recipes",
     "recipe-table",
+    "prior",
     "collection",
     "evaluate",
     "jobs",

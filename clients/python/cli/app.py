@@ -28,6 +28,7 @@ from convscope.client.cli import (
     invert,
     jobs,
     models,
+    prior,
     recipe_table,
     recipes,
     serve,
@@ -61,6 +62,7 @@ app.command("adversarial")(adversarial.adversarial)
 app.command("fool")(fool.fool)
 app.command("recipes")(recipes.recipes)
 app.command("recipe-table")(recipe_table.recipe_table)
+app.add_typer(prior.app, name="prior")
 app.add_typer(collection.app, name="collection")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(jobs.app, name="jobs")

@@ -16,6 +16,7 @@ from convscope.client.collection_plans import TASKS
 from convscope.client.errors import InvalidArgument
 from convscope.client.evaluation import Evaluation
 from convscope.client.jobs import CollectionJob
+from convscope.client.prior import PRIOR_FILE, TrainedPrior
 
 MapFolder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the page, the picture, the points.")]
 
@@ -121,11 +122,16 @@ def draw_map(
 
 def finish_work(client: Client, job: CollectionJob[Any], folder: Path | None) -> None:
     """Follow a job on a collection to its end and print what it has found; a map is written into the folder, or into
-    one that is named like the job, an evaluation only into a folder."""
+    one that is named like the job, an evaluation and a prior only into a folder."""
 
     def work() -> Any:
         follow(job)
-        return job.result()
+        found = job.result()
+        if isinstance(found, TrainedPrior) and folder is not None:
+            found.save(folder)
+            # No part of the result, for it is large.
+            job.download_to(PRIOR_FILE, folder / PRIOR_FILE)
+        return found
 
     found = interruptible(client, [job], work)
     if isinstance(found, CollectionMap):
@@ -138,7 +144,8 @@ def finish_work(client: Client, job: CollectionJob[Any], folder: Path | None) ->
         print_evaluation(found)
         if folder is not None:
             found.save(folder)
-            print(f"-> {folder}")
+    if isinstance(found, Evaluation | TrainedPrior) and folder is not None:
+        print(f"-> {folder}")
 
 
 def finish_or_detach(client: Client, job: CollectionJob[Any], detach: bool, folder: Path | None = None) -> None:

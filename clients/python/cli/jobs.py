@@ -76,7 +76,7 @@ def cancel(name: Name, server: Server = None, timeout: Timeout = None) -> None:
 @app.command("result")
 def result(name: Name, output: Destination = None, server: Server = None, timeout: Timeout = None) -> None:
     """Write what a job has made, when it has ended; of a job on a collection print what it has found."""
-    # A map and an evaluation go into a folder.
+    # A map, an evaluation and a prior go into a folder.
     if output is not None and output.suffix:
         check_output(output)
     with connect(server, timeout) as client:
