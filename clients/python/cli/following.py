@@ -17,11 +17,13 @@ from convscope.client.client import Client
 from convscope.client.job_events import Progress, StateChange
 from convscope.client.job_info import JobInfo
 from convscope.client.jobs import Job, LongWork
-from convscope.client.synthesis import ORIGINAL, Synthesis, check_synthesis_destination
+from convscope.client.synthesis import FILES, ORIGINAL, Synthesis, check_synthesis_destination
 
 INTERRUPTED = 130
 """The exit status that a shell gives a command ended by Ctrl-C."""
 LONGEST_NAME = 100
+SHEETS = ("chain", "examples")
+"""What is written beside a picture, where the job has it: tabby.chain.png."""
 # What the steps of a kind of work are called.
 UNITS = {
     "import_images": "files",
@@ -35,7 +37,7 @@ Told = Callable[[StateChange], None]
 
 def finish(client: Client, job: Job, destination: Path | None) -> None:
     """Follow a job to its end, write its part that goes into the file, a picture into `destination_of` where none is
-    named, and print what was made."""
+    named, its sheets beside it, and print what was made."""
     part = "images" if destination is None else check_synthesis_destination(destination)
 
     def work() -> Synthesis:
@@ -45,7 +47,10 @@ def finish(client: Client, job: Job, destination: Path | None) -> None:
     made = interruptible(client, [job], work)
     path = destination or destination_of(made)
     made.save(path)
-    print(f"{job.name}: {made} -> {path}")
+    sheets = [(path.with_name(f"{path.stem}.{one}.png"), FILES[one]) for one in SHEETS if FILES[one] in made.files]
+    for place, name in sheets:
+        place.write_bytes(made.files[name])
+    print(f"{job.name}: {made} -> {', '.join(str(place) for place in (path, *(place for place, _ in sheets)))}")
 
 
 def follow(job: LongWork, told: Told | None = None) -> None:
@@ -142,9 +147,12 @@ def file_name(label: str) -> str:
 
 
 def _beside(part: str, info: JobInfo) -> list[str]:
-    """What else a picture is drawn from: the sheet of layers that were inverted begins with the photograph."""
-    photograph = info.kind == "invert_features" and any(one.name == ORIGINAL for one in info.artifacts)
-    return ["original"] if part == "images" and photograph else []
+    """What else goes with a picture: its sheets, and the photograph, with which that of inverted layers begins."""
+    if part != "images":
+        return []
+    left = {one.name for one in info.artifacts}
+    photograph = info.kind == "invert_features" and ORIGINAL in left
+    return [*(["original"] if photograph else []), *(one for one in SHEETS if FILES[one] in left)]
 
 
 def in_words(info: JobInfo) -> str:

@@ -1,7 +1,7 @@
 """convscope recipe-table: one class by every recipe, on one sheet."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Ti
 from convscope.client.cli.following import follow, interruptible
 from convscope.client.cli.job_options import Priority, Seed, check_folder
 from convscope.client.cli.question import to_class_name
-from convscope.client.cli.recipe_options import RecipeTexts, Steps, overrides
+from convscope.client.cli.recipe_options import PriorName, RecipeTexts, Steps, overrides
 from convscope.client.client import Client
 from convscope.client.errors import ClientError, InvalidArgument
 from convscope.client.jobs import Job
@@ -34,6 +34,7 @@ def recipe_table(
         list[str] | None, typer.Option("--recipe", help="Only these; as often as needed; see `convscope recipes`.")
     ] = None,
     model: ModelName = DEFAULT_MODEL,
+    prior: PriorName = None,
     parameter: RecipeTexts = None,
     steps: Steps = None,
     seed: Seed = None,
@@ -49,8 +50,13 @@ def recipe_table(
     check_picture_destination(output)
     check_folder(output)
     with connect(server, timeout) as client:
-        chosen = _chosen(client.recipes(), recipe)
-        begun = _begin(client, chosen, model=model, target=to_class_name(target), priority=priority, **parameters)
+        wanted = _chosen(client.recipes(), recipe)
+        chosen = wanted if recipe or prior is not None else _without_codes(wanted, parameters)
+        how = {"model": model, "target": to_class_name(target), "priority": priority}
+        begun = _begin(client, chosen, prior, parameters, **how)
+        for one in wanted:
+            if one not in chosen:
+                print(f"{one.name}: left out, for it needs a --prior", flush=True)
         made = interruptible(client, begun, lambda: _finish(chosen, begun))
     height = max(picture.height for one in made if one is not None for picture in one.images)
     rows: dict[str, list[Tile]] = {}
@@ -72,12 +78,25 @@ def _chosen(known: Sequence[Recipe], names: Sequence[str] | None) -> list[Recipe
     return [recipe for recipe in possible.values() if not names or recipe.name in names]
 
 
-def _begin(client: Client, recipes: Sequence[Recipe], **how: Any) -> list[Job]:
-    """A job for each recipe, or none at all."""
+def _without_codes(recipes: list[Recipe], parameters: Mapping[str, Any]) -> list[Recipe]:
+    """Those that need no prior, unless all do, which the server then tells."""
+    kept = [recipe for recipe in recipes if not _of_codes(recipe, parameters)]
+    return kept or recipes
+
+
+def _of_codes(recipe: Recipe, parameters: Mapping[str, Any]) -> bool:
+    return {**recipe.parameters, **parameters}.get("parameterization") == "code"
+
+
+def _begin(
+    client: Client, recipes: Sequence[Recipe], prior: str | None, parameters: Mapping[str, Any], **how: Any
+) -> list[Job]:
+    """A job for each recipe, or none at all. prior: of those that make pictures of codes; others take none."""
     begun: list[Job] = []
     try:
         for recipe in recipes:
-            begun.append(client.visualize_class(recipe=recipe.name, **how))
+            named = prior if _of_codes(recipe, parameters) else None
+            begun.append(client.visualize_class(recipe=recipe.name, prior=named, **how, **parameters))
     except ClientError:
         for job in begun:
             job.cancel()

@@ -8,7 +8,18 @@ import typer
 from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Timeout, connect
 from convscope.client.cli.following import finish
 from convscope.client.cli.job_options import Destination, Detach, Priority, Seed, check_output
-from convscope.client.cli.recipe_options import RecipeName, RecipeTexts, Start, Steps, overrides
+from convscope.client.cli.recipe_options import (
+    ExampleCount,
+    Examples,
+    ExampleStart,
+    PriorName,
+    RecipeName,
+    RecipeTexts,
+    Start,
+    Steps,
+    examples_of,
+    overrides,
+)
 from convscope.client.targets import Unit
 
 
@@ -23,6 +34,10 @@ def visualize_channel(
     recipe: RecipeName = None,
     parameter: RecipeTexts = None,
     start: Start = None,
+    prior: PriorName = None,
+    examples: Examples = None,
+    example_count: ExampleCount = None,
+    start_from_example: ExampleStart = False,
     steps: Steps = None,
     seed: Seed = None,
     priority: Priority = None,
@@ -33,6 +48,7 @@ def visualize_channel(
 ) -> None:
     """Make the picture that a channel or a neuron of a layer answers most to."""
     parameters = overrides(parameter, steps=steps, seed=seed)
+    beside = examples_of(examples, example_count, start_from_example)
     where = None if place is None else _to_place(place)
     if output is not None:
         check_output(output)
@@ -42,6 +58,8 @@ def visualize_channel(
             unit=[Unit(layer, number, where) for number in channel],
             recipe=recipe,
             image=start,
+            prior=prior,
+            examples=beside,
             priority=priority,
             **parameters,
         )

@@ -8,7 +8,18 @@ from convscope.client.cli.connection import DEFAULT_MODEL, ModelName, Server, Ti
 from convscope.client.cli.following import finish
 from convscope.client.cli.job_options import Destination, Detach, Priority, Seed, check_output
 from convscope.client.cli.question import to_class_name
-from convscope.client.cli.recipe_options import RecipeName, RecipeTexts, Start, Steps, overrides
+from convscope.client.cli.recipe_options import (
+    ExampleCount,
+    Examples,
+    ExampleStart,
+    PriorName,
+    RecipeName,
+    RecipeTexts,
+    Start,
+    Steps,
+    examples_of,
+    overrides,
+)
 
 
 def visualize_class(
@@ -17,6 +28,10 @@ def visualize_class(
     recipe: RecipeName = None,
     parameter: RecipeTexts = None,
     start: Start = None,
+    prior: PriorName = None,
+    examples: Examples = None,
+    example_count: ExampleCount = None,
+    start_from_example: ExampleStart = False,
     steps: Steps = None,
     seed: Seed = None,
     priority: Priority = None,
@@ -27,6 +42,7 @@ def visualize_class(
 ) -> None:
     """Make the picture that a model scores highest for a class."""
     parameters = overrides(parameter, steps=steps, seed=seed)
+    beside = examples_of(examples, example_count, start_from_example)
     if output is not None:
         check_output(output)
     with connect(server, timeout) as client:
@@ -35,6 +51,8 @@ def visualize_class(
             target=[to_class_name(text) for text in target],
             recipe=recipe,
             image=start,
+            prior=prior,
+            examples=beside,
             priority=priority,
             **parameters,
         )

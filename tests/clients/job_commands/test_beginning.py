@@ -15,6 +15,7 @@ from convscope.engine.synthesis.recipes import RECIPES
 from convscope.v1.image_pb2 import Image as ImageMessage
 from convscope.v1.synthesis_service_pb2 import (
     CreateAdversarialRequest,
+    DatasetExamples,
     JobOptions,
     SynthesisParameters,
     SynthesisStage,
@@ -28,6 +29,9 @@ from tests.clients.terminal import (
     assert_one_sentence,
     output,
 )
+
+CODED = ("nguyen2016_dgn", "nguyen2016_ppgn")
+"""Recipes that make pictures of codes."""
 
 
 def tops_of(sheet: Image.Image, files: list[bytes]) -> list[list[int]]:
@@ -131,6 +135,28 @@ def test_visualize_channel_passes_on_all_options(convscope: Run, jobs: JobStandI
     assert list(request.units) == [Unit(layer="layer3", channel=5)]
     assert request.image.encoded == (folder / "cat.png").read_bytes()
     assert request.parameters == SynthesisParameters(copies=2, steps=7, seed=3)
+
+
+@pytest.mark.parametrize("command", ["visualize-class tabby", "visualize-channel layer3 5"])
+def test_sheets_are_written_beside_the_picture(convscope: Run, jobs: JobStandIn, folder: Path, command: str) -> None:
+    options = "--recipe nguyen2016_ppgn --prior head -p chain_every=5"
+    examples = "--examples photos --example-count 3 --start-from-example"
+    how = (*command.split(), *options.split(), *examples.split())
+    line = output(convscope(*how, "-o", "made.png"))
+    assert line.endswith(" -> made.png, made.chain.png, made.examples.png\n")
+    files = jobs.records["jobs/0001"].files
+    for name in ("chain.png", "examples.png"):
+        assert (folder / f"made.{name}").read_bytes() == files[name]
+    assert (folder / "made.png").read_bytes() == files["image-0.png"]
+    (request,) = jobs.requests
+    assert (request.prior, request.recipe) == ("priors/head", "nguyen2016_ppgn")
+    assert request.examples == DatasetExamples(collection="collections/photos", count=3, start=True)
+    assert output(convscope(*how, "-o", "made.npy")).endswith(" -> made.npy\n")
+    line = output(convscope("jobs", "result", "0001", "-o", "again.png"))
+    assert line.endswith(" -> again.png, again.chain.png, again.examples.png\n")
+    line = output(convscope(*command.split(), "--examples", "photos", "-o", "plain.png"))
+    assert line.endswith(" -> plain.png, plain.examples.png\n")
+    assert jobs.requests[-1].examples == DatasetExamples(collection="collections/photos")
 
 
 def test_invert_writes_beside_the_photograph(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
@@ -250,11 +276,13 @@ def test_recipes_print_all_parameters_as_json(convscope: Run, server: JobServer)
 
 
 def test_recipe_table_draws_every_recipe_of_a_class(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
-    *lines, last = output(convscope("recipe-table", "tabby", "--steps", "3", "-p", "jitter=0")).splitlines()
+    options = "--prior head --steps 3 -p jitter=0"
+    *lines, last = output(convscope("recipe-table", "tabby", *options.split())).splitlines()
     assert last == "-> recipes.png"
     assert lines == [f"{name}: {TABBY}" for name in RECIPES]
     assert [request.recipe for request in jobs.requests] == list(RECIPES)
     for request in jobs.requests:
+        assert request.prior == ("priors/head" if request.recipe in CODED else ""), "others take none"
         assert list(request.targets) == [ClassReference(label="tabby")]
         assert request.parameters == SynthesisParameters(steps=3, jitter=0)
     systems = [recipe.system for recipe in RECIPES.values()]
@@ -262,6 +290,30 @@ def test_recipe_table_draws_every_recipe_of_a_class(convscope: Run, jobs: JobSta
     with Image.open(folder / "recipes.png") as sheet:
         tops = tops_of(sheet, [jobs.records[f"jobs/{n + 1:04}"].files["image-0.png"] for n in range(len(systems))])
     assert [len(row) for row in tops] == [len(row) for row in rows], "a row for each system"
+
+
+def test_recipe_table_leaves_out_what_needs_a_prior_where_there_is_none(convscope: Run, jobs: JobStandIn) -> None:
+    lines = output(convscope("recipe-table", "tabby")).splitlines()
+    others = [name for name in RECIPES if name not in CODED]
+    left_out = [f"{name}: left out, for it needs a --prior" for name in CODED]
+    assert lines == [*left_out, *(f"{name}: {TABBY}" for name in others), "-> recipes.png"]
+    assert [request.recipe for request in jobs.requests] == others
+
+
+def test_recipe_table_leaves_to_the_server_what_the_caller_wants_made_of_codes(
+    convscope: Run, jobs: JobStandIn
+) -> None:
+    output(convscope("recipe-table", "tabby", "--recipe", "nguyen2016_dgn"))
+    output(convscope("recipe-table", "tabby", "-p", "parameterization=code"))
+    assert [request.recipe for request in jobs.requests] == ["nguyen2016_dgn", *RECIPES]
+    assert {request.prior for request in jobs.requests} == {""}
+
+
+def test_recipe_table_gives_the_prior_to_what_is_made_of_codes(convscope: Run, jobs: JobStandIn) -> None:
+    named = ("recipe-table", "tabby", "--recipe", "olah2017", "--recipe", "nguyen2016_ppgn", "--prior", "head")
+    for parameterization in ("code", "pixels"):
+        output(convscope(*named, "-p", f"parameterization={parameterization}"))
+    assert [request.prior for request in jobs.requests] == ["priors/head", "priors/head", "", ""]
 
 
 def test_recipe_table_draws_the_recipes_that_are_named(convscope: Run, jobs: JobStandIn, folder: Path) -> None:
