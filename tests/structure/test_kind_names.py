@@ -5,7 +5,7 @@ from typer.main import get_command
 
 from convscope.client import AsyncClient, AsyncCollection, Client, Collection, job_plans
 from convscope.client.cli.app import app
-from convscope.services.common.jobs.kinds import EVALUATION_KINDS, KINDS, SHARED_KINDS, SYNTHESIS_KINDS
+from convscope.services.common.jobs.kinds import EVALUATION_KINDS, KINDS, SHARED_KINDS, SYNTHESIS_KINDS, TRAIN_PRIOR
 from convscope.services.jobs.responses import RESPONSES
 from convscope.v1 import collection_service_pb2, evaluation_service_pb2
 from convscope.v1.synthesis_service_pb2 import DESCRIPTOR
@@ -15,7 +15,7 @@ from convscope.workers.kinds import PLANS, WORK
 # The command is what people say.
 COMMANDS = {"deep_dream": "dream", "invert_features": "invert", "create_adversarial": "adversarial"}
 # They are answered at once.
-QUICK_RPCS = {"ListRecipes"}
+QUICK_RPCS = {"ListRecipes", "ListPriors", "GetPrior"}
 
 
 def test_every_table_has_every_kind() -> None:
@@ -39,13 +39,25 @@ def test_the_call_has_its_name_everywhere(kind: str) -> None:
 
 def test_there_is_no_rpc_without_a_kind_but_the_quick_ones() -> None:
     rpcs = {method.name for method in DESCRIPTOR.services_by_name["SynthesisService"].methods}
-    assert rpcs - QUICK_RPCS == {"".join(part.capitalize() for part in kind.split("_")) for kind in SYNTHESIS_KINDS}
+    kinds = (*SYNTHESIS_KINDS, TRAIN_PRIOR)
+    assert rpcs - QUICK_RPCS == {"".join(part.capitalize() for part in kind.split("_")) for kind in kinds}
     assert rpcs >= QUICK_RPCS
 
 
 # Where the object is a collection, the call is a method of that.
 COLLECTION_CALLS = {"import_images": "import_images", "index_collection": "index", "project_collection": "project"}
 COLLECTION_COMMANDS = {"import_images": "import", "index_collection": "index", "project_collection": "map"}
+
+
+def test_the_training_of_a_prior_has_its_name_everywhere() -> None:
+    rpc = DESCRIPTOR.services_by_name["SynthesisService"].methods_by_name["TrainPrior"]
+    assert (rpc.input_type.name, "TrainPriorResponse" in DESCRIPTOR.message_types_by_name) == (
+        "TrainPriorRequest",
+        True,
+    )
+    for owner in (Client, AsyncClient, Collection, AsyncCollection):
+        assert callable(owner.train_prior)
+    assert "train" in get_command(app).commands["prior"].commands  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", EVALUATION_KINDS)
@@ -61,7 +73,7 @@ def test_the_call_that_evaluates_has_its_name_everywhere(kind: str) -> None:
     assert kind.removeprefix("evaluate_") in commands["evaluate"].commands
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(SYNTHESIS_KINDS) - set(EVALUATION_KINDS)))
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {*SYNTHESIS_KINDS, *EVALUATION_KINDS, TRAIN_PRIOR}))
 def test_the_call_on_a_collection_has_its_name_everywhere(kind: str) -> None:
     name = "".join(part.capitalize() for part in kind.split("_"))
     contract = collection_service_pb2.DESCRIPTOR

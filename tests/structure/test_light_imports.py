@@ -9,6 +9,10 @@ HEAVY = ("torch", "torchvision", "redis", "grpc_reflection")
 LIGHT = (
     "convscope.engine",
     "convscope.engine.errors",
+    "convscope.engine.generation.card",
+    "convscope.engine.generation.parameters",
+    "convscope.engine.generation.prior_header",
+    "convscope.engine.generation.shipped",
     "convscope.engine.imaging.activation_grid",
     "convscope.engine.imaging.box",
     "convscope.engine.imaging.comparison",

@@ -73,6 +73,9 @@ class JobStubs:
         self.deep_dream = synthesis.DeepDream
         self.invert_features = synthesis.InvertFeatures
         self.create_adversarial = synthesis.CreateAdversarial
+        self.train_prior = synthesis.TrainPrior
+        self.list_priors = synthesis.ListPriors
+        self.get_prior = synthesis.GetPrior
         self.list_recipes = synthesis.ListRecipes
         collections = CollectionServiceStub(channel)
         self.create_collection = collections.CreateCollection

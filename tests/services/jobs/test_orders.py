@@ -163,9 +163,11 @@ def test_an_attack(
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_comes_to_the_worker_as_it_is(recipe: str, jobs: Jobs, send: Send) -> None:
-    send(picturing(recipe=recipe))
+    coded = RECIPES[recipe].parameters.parameterization == "code"
+    send(picturing(recipe=recipe, prior=f"priors/{MODEL}" if coded else ""))
     spec = spec_of(jobs, VISUALIZE_CHANNEL)
     assert spec["recipe"] == recipe
+    assert ("prior" in spec) == coded
     assert SynthesisParameters.parse(spec["parameters"]) == RECIPES[recipe].parameters
 
 

@@ -23,7 +23,7 @@ from convscope.v1.synthesis_service_pb2 import (
     SynthesisStage,
 )
 from tests.services.calls import SECONDS
-from tests.services.jobs.server import Jobs, inverting, jobs_server, picturing
+from tests.services.jobs.server import MODEL, Jobs, inverting, jobs_server, picturing
 
 ALL = [*RECIPES.values(), *INVERSIONS.values()]
 
@@ -91,7 +91,8 @@ def test_what_is_listed_can_be_sent_back(
 ) -> None:
     recipe = recipes[place]
     kind, make = MAKERS[recipe.purpose]
-    send(make(recipe=recipe.name, parameters=recipe.parameters))
+    prior = {"prior": f"priors/{MODEL}"} if recipe.parameters.parameterization == "code" else {}
+    send(make(recipe=recipe.name, parameters=recipe.parameters, **prior))
     assert jobs.claim(kind).spec["parameters"] == ALL[place].parameters.model_dump(mode="json")
 
 
