@@ -35,10 +35,10 @@ from tests.services.pictures import noise, to_file
 SMALL = "models/small"
 SQUARE = Image(encoded=to_file(noise(SIZE, SIZE)))
 """A picture that a synthesis can start from."""
-LISTS = ("ListJobs", "ListCollections", "ListImages", "ListModels", "ListOperations", "ListRecipes")
+LISTS = ("ListJobs", "ListCollections", "ListImages", "ListModels", "ListOperations", "ListPriors", "ListRecipes")
 PLACES = ("WatchJob", "DownloadArtifact", "GetImage", "FindNeighbors", "FindPatches", "GetOperation", "WaitOperation")
 EXPLAINING = ("Attribute", "Compare", "AnalyzeFailure", "GetFilters", "GetActivations", "FindPatches", "FindNeighbors")
-MAKING = ("VisualizeClass", "VisualizeChannel", "DeepDream", "InvertFeatures", "CreateAdversarial")
+MAKING = ("VisualizeClass", "VisualizeChannel", "DeepDream", "InvertFeatures", "CreateAdversarial", "TrainPrior")
 
 
 @pytest.fixture(scope="package")
@@ -95,7 +95,7 @@ def test_parameters_of_long_work(data: st.DataObject, fuzzed: Cluster, asking: C
     target, rpc = data.draw(some(fuzzed, MAKING))
     request = data.draw(asking(rpc))
     request.model = SMALL
-    if request.HasField("image") and data.draw(st.integers(0, 3)):
+    if "image" in rpc.request.fields_by_name and request.HasField("image") and data.draw(st.integers(0, 3)):
         request.image.CopyFrom(SQUARE)
     send(fuzzed, target, rpc.name, [request], "long work")
 

@@ -184,7 +184,8 @@ def test_a_cancelled_training_ends_within_its_step(cluster: JobsCluster, picture
 
 
 def listed(cluster: JobsCluster) -> list[Any]:
-    stub, token, found = SynthesisServiceStub(cluster.channel), "", []
+    stub, token = SynthesisServiceStub(cluster.channel), ""
+    found: list[Any] = []
     while True:
         page = stub.ListPriors(ListPriorsRequest(page_size=1, page_token=token), timeout=SECONDS)
         found += page.priors

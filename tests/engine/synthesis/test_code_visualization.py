@@ -94,7 +94,7 @@ def test_the_papers_recipes_are_there() -> None:
 def exact(prior: Prior) -> Prior:
     """In float64."""
     wide = CodeRange(*(part.double() for part in (prior.range.mean, prior.range.std, prior.range.lowest)))
-    generator, denoiser = (deepcopy(network).double() for network in (prior.generator, prior.denoiser))
+    generator, denoiser = deepcopy(prior.generator).double(), deepcopy(prior.denoiser).double()
     return replace(prior, generator=generator, denoiser=denoiser, range=wide)
 
 

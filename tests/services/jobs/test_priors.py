@@ -2,6 +2,7 @@
 tests play."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from convscope.v1.synthesis_service_pb2 import (
     SynthesisParameters,
     TrainPriorRequest,
     TrainPriorResponse,
+    VisualizeChannelRequest,
     VisualizeClassRequest,
 )
 from convscope.v1.target_pb2 import ClassReference, Unit
@@ -103,6 +105,16 @@ def test_the_same_training_twice_is_one(jobs: Jobs) -> None:
     assert jobs.stubs.train_prior(request, timeout=SECONDS).name == first.name
 
 
+WRONG_VALUES: list[tuple[str, Any]] = [
+    ("preset", "huge"), ("steps", 0), ("batch", 1), ("batch", 5000), ("rate", 0.0), ("rate", float("nan")),
+    ("pixel_weight", -1.0), ("feature_weight", float("inf")), ("adversarial_weight", 1e9), ("noise", 0.0), ("seed", -1),
+]  # fmt: skip
+
+
+def wrong_training(name: str, value: Any, jobs: Jobs) -> TrainPriorRequest:
+    return training(many(jobs), training=PriorTraining(**{name: value}))
+
+
 Case = tuple[Callable[[Jobs], Any], str, str, str]
 WRONG: dict[str, Case] = {
     "no collection": (lambda _: training(""), INVALID, "NAME_INVALID", "collection"),
@@ -117,14 +129,10 @@ WRONG: dict[str, Case] = {
     "a long layer": (lambda jobs: training(many(jobs), layer="x" * 2000), INVALID, "UNKNOWN_LAYER", "layer"),
     **{
         f"{name} {value}": (
-            lambda jobs, name=name, value=value: training(many(jobs), training=PriorTraining(**{name: value})),
+            partial(wrong_training, name, value),
             INVALID, "UNKNOWN_PRESET" if name == "preset" else "INVALID_PARAMETER", f"training.{name}",
         )
-        for name, value in [
-            ("preset", "huge"), ("steps", 0), ("batch", 1), ("batch", 5000), ("rate", 0.0), ("rate", float("nan")),
-            ("pixel_weight", -1.0), ("feature_weight", float("inf")), ("adversarial_weight", 1e9), ("noise", 0.0),
-            ("seed", -1),
-        ]
+        for name, value in WRONG_VALUES
     },
     "too many steps": (
         lambda jobs: training(many(jobs), training=PriorTraining(steps=2_000_000)),
@@ -211,12 +219,12 @@ def test_it_is_refused(case: Case, jobs: Jobs) -> None:
     jobs.publish(OWN)
     request = make(jobs)
     before = jobs.names()
-    calls = {
+    calls: dict[type[Any], Callable[..., object]] = {
         TrainPriorRequest: jobs.stubs.train_prior,
         VisualizeClassRequest: jobs.stubs.visualize_class,
+        VisualizeChannelRequest: jobs.stubs.visualize_channel,
     }
-    call = calls.get(type(request), jobs.stubs.visualize_channel)
-    found = refusal(lambda: call(request, timeout=SECONDS))
+    found = refusal(lambda: calls[type(request)](request, timeout=SECONDS))
     assert (found.code, found.reason, found.field) == (status, reason, field), found
     assert jobs.names() == before, "nothing is queued"
 
