@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from convscope.client import DatasetExamples
 from convscope.engine.generation.parameters import TrainingParameters
 from convscope.engine.generation.prior import Prior
 from convscope.engine.generation.training import Training
@@ -21,6 +23,7 @@ from convscope.engine.models.catalogue import Catalogue
 from convscope.engine.shapes.dataset import ShapesDataset
 from convscope.services.common.jobs.events import Preview
 from convscope.services.common.jobs.job import Job, State
+from convscope.v1 import synthesis_service_pb2 as messages
 from convscope.v1.collection_service_pb2 import (
     CreateCollectionRequest,
     ImportImagesRequest,
@@ -29,7 +32,6 @@ from convscope.v1.collection_service_pb2 import (
 )
 from convscope.v1.model_service_pb2 import MODEL_TASK_CLASSIFY
 from convscope.v1.synthesis_service_pb2 import (
-    DatasetExamples,
     GetPriorRequest,
     JobOptions,
     ListPriorsRequest,
@@ -246,7 +248,7 @@ def test_natural_examples_stand_beside_what_is_made(cluster: JobsCluster, pictur
         targets=[ClassReference(index=RED_CIRCLE), ClassReference(index=RED_STAR)],
         recipe="simonyan2013",
         parameters=SynthesisParameters(steps=3, copies=2),
-        examples=DatasetExamples(collection=pictures, count=2),
+        examples=messages.DatasetExamples(collection=pictures, count=2),
     )
     id = cluster.hand_in(request)
     job = ended(cluster, id)
@@ -265,7 +267,7 @@ def test_a_synthesis_starts_from_its_best_example(cluster: JobsCluster, pictures
         units=[Unit(layer=LAYER, channel=channel) for channel in (3, 7)],
         recipe="olah2017",
         parameters=SynthesisParameters(steps=1, step_size=1e-9),
-        examples=DatasetExamples(collection=pictures, count=1, start=True),
+        examples=messages.DatasetExamples(collection=pictures, count=1, start=True),
     )
     id = cluster.hand_in(request)
     assert ended(cluster, id).state is State.SUCCEEDED
@@ -277,6 +279,27 @@ def test_a_synthesis_starts_from_its_best_example(cluster: JobsCluster, pictures
         found = np.asarray(Image.open(BytesIO(files[f"image-{place}.png"])), np.float32)
         # A spectrum keeps a thousandth from black and white.
         assert np.abs(found - np.asarray(made.painting(number).image)).max() <= 2
+
+
+def test_the_sdk_trains_lists_and_uses_priors(cluster: JobsCluster, pictures: str, tmp_path: Path) -> None:
+    client = cluster.client
+    made = client.collection(pictures).train_prior(model="naming", layer="flatten", steps=5, batch=4).result()
+    assert made.samples.width > 64
+    prior = client.prior(made.prior.name)
+    assert prior in client.priors()
+    assert (prior.model, prior.layer, prior.code_shape) == ("naming", "flatten", (128, 1, 1))
+    found = client.visualize_class(
+        model="naming",
+        target="red circle",
+        recipe="nguyen2016_ppgn",
+        prior=prior,
+        steps=20,
+        examples=DatasetExamples(pictures, count=3),
+    ).result()
+    assert found.chain.width > 64
+    assert found.examples.width > 3 * 64
+    assert len(found.made[0].example_numbers) == 3
+    assert len(found.save(tmp_path)) >= 3
 
 
 def test_what_only_the_worker_can_know_is_told_by_it(cluster: JobsCluster, trained: Job, pictures: str) -> None:
