@@ -37,6 +37,8 @@ QUESTIONS = (
 # Measured of the small world's questions.
 EXAMPLES, MEASURED = 60, ("grad_cam", "guided_grad_cam", "guided_backprop", "gradient")
 # A layer, and channels of it whose patches are shown.
+SHAPES = ["red circle", "green square", "blue triangle", "yellow star", "purple circle", "white star"]
+CLASSES = ["flamingo", "tabby", "espresso", "daisy"]
 PATCHES = ("blocks.6", (3, 11, 20, 31, 44))
 UNITS = [Unit("blocks.0", 5), Unit("blocks.3", 3), Unit("blocks.6", 7), Unit("blocks.10", 3), Unit("blocks.14", 11)]
 
@@ -73,6 +75,16 @@ def attacks(client: Client, addresses: Mapping[str, str]) -> None:
     _keep(job.result().contact_sheet(), "synthesis/attack", SHEET_WIDTH)
     job = client.create_adversarial(model=MODEL, target=CLASS, attack="ascent", confidence=0.99, steps=500)
     _keep(job.result().contact_sheet(), "synthesis/fooling", SHEET_WIDTH)
+
+
+def priors(client: Client, addresses: Mapping[str, str]) -> None:
+    for model, targets in (("shapes_classifier", SHAPES), (MODEL, CLASSES)):
+        client.load_model(model)
+        for recipe in ("nguyen2016_dgn", "nguyen2016_ppgn"):
+            made = client.visualize_class(model=model, target=targets, recipe=recipe, prior=model).result()
+            _keep(made.contact_sheet(), f"synthesis/{model}-{recipe}", SHEET_WIDTH)
+            if recipe == "nguyen2016_ppgn":
+                _keep(made.chain, f"synthesis/{model}-chain", SHEET_WIDTH)
 
 
 def inspection(client: Client, addresses: Mapping[str, str]) -> None:
@@ -187,6 +199,7 @@ PICTURES: Mapping[str, Callable[[Client, Mapping[str, str]], None]] = {
     "channels": channels,
     "inversion": inversion,
     "attacks": attacks,
+    "priors": priors,
     "inspection": inspection,
     "words": words,
     "evaluation": evaluation,
