@@ -218,6 +218,7 @@ class AsyncCollection(Described):
         feature_weight: float | None = None,
         adversarial_weight: float | None = None,
         noise: float | None = None,
+        generator_noise: float | None = None,
         seed: int | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
@@ -227,7 +228,8 @@ class AsyncCollection(Described):
         plan = prior_plans.train_prior(
             self, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
             pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
-            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+            noise=noise, generator_noise=generator_noise, seed=seed, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return AsyncCollectionJob(self._caller, await self._caller.run(plan, timeout), to_trained)
 

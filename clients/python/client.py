@@ -507,6 +507,7 @@ class Client:
         feature_weight: float | None = None,
         adversarial_weight: float | None = None,
         noise: float | None = None,
+        generator_noise: float | None = None,
         seed: int | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
@@ -517,7 +518,8 @@ class Client:
         plan = prior_plans.train_prior(
             collection, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
             pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
-            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+            noise=noise, generator_noise=generator_noise, seed=seed, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return CollectionJob(self._caller, self._caller.run(plan, timeout), to_trained)
 

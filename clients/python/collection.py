@@ -310,6 +310,7 @@ class Collection(Described):
         feature_weight: float | None = None,
         adversarial_weight: float | None = None,
         noise: float | None = None,
+        generator_noise: float | None = None,
         seed: int | None = None,
         priority: int | None = None,
         preview_seconds: float | None = None,
@@ -322,17 +323,19 @@ class Collection(Described):
         It needs 64 images at least; others may be added meanwhile. The prior is kept until its job is deleted.
 
         layer: by its dotted name; its output is the code. preset: how large the prior is, and how long it is trained:
-        tiny, minutes on two cores for pictures of 64 pixels; standard, a day on a GPU. steps: of the optimizers, from
-        1. batch: pictures of a step, 2 to 4096. rate: of the optimizers, over 0 to 1. pixel_weight: of the squared
-        distance of pictures, feature_weight: of that of codes, adversarial_weight: of what a discriminator tells made
-        pictures from real ones by; each from 0. noise: that is learned to be taken off codes, in standard deviations of
-        real ones, over 0 to 10. seed: of all that is random, 0 to below 2^31. preview_seconds: between previews; 0:
-        none. The others are those of import_images. None leaves the server's default.
+        tiny and small, a quarter of an hour on a core for pictures of 64 and of 224 pixels; standard, a day on a GPU.
+        steps: of the optimizers, from 1. batch: pictures of a step, 2 to 4096. rate: of the optimizers, over 0 to 1.
+        pixel_weight: of the squared distance of pictures, feature_weight: of that of codes, adversarial_weight: of what
+        a discriminator tells made pictures from real ones by; each from 0. noise: that the denoiser learns to take off
+        codes, at most, in standard deviations of real ones, over 0 to 100. generator_noise: the same of the codes that
+        pictures are made of, from 0. seed: of all that is random, 0 to below 2^31. preview_seconds: between previews;
+        0: none. The others are those of import_images. None leaves the server's default.
         """
         plan = prior_plans.train_prior(
             self, model=model, layer=layer, preset=preset, steps=steps, batch=batch, rate=rate,
             pixel_weight=pixel_weight, feature_weight=feature_weight, adversarial_weight=adversarial_weight,
-            noise=noise, seed=seed, priority=priority, preview_seconds=preview_seconds, request_id=request_id,
+            noise=noise, generator_noise=generator_noise, seed=seed, priority=priority,
+            preview_seconds=preview_seconds, request_id=request_id,
         )  # fmt: skip
         return CollectionJob(self._caller, self._caller.run(plan, timeout), to_trained)
 

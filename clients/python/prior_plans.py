@@ -30,6 +30,7 @@ def train_prior(
     feature_weight: float | None,
     adversarial_weight: float | None,
     noise: float | None,
+    generator_noise: float | None,
     seed: int | None,
     priority: int | None,
     preview_seconds: float | None,
@@ -47,6 +48,7 @@ def train_prior(
             feature_weight=_number("feature_weight", feature_weight),
             adversarial_weight=_number("adversarial_weight", adversarial_weight),
             noise=_number("noise", noise),
+            generator_noise=_number("generator_noise", generator_noise),
             seed=_integer("seed", seed, bits=64),
         )
     request = TrainPriorRequest(

@@ -41,6 +41,12 @@ class CodeRange:
         return lowest, torch.full_like(lowest, SIGMAS)
 
 
+def tamed(codes: Tensor) -> Tensor:
+    """Standardized codes of a grid; those that are longer than real ones, full of noise for instance, as long as those:
+    of so many numbers the length tells the noise."""
+    return codes / codes.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1.0)
+
+
 class CodeReader:
     """Looks at pictures through a network up to a layer."""
 

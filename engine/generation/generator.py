@@ -6,6 +6,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from convscope.engine.generation.codes import tamed
 from convscope.engine.generation.generator_shape import GeneratorShape
 
 # Means of blue, green and red over ImageNet, grey levels, as caffe's networks take them off.
@@ -66,7 +67,8 @@ class Generator(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Codes [N, *shape.code] to pictures [N, 3, height, width], red, green and blue, 0 to 1; what is made for caffe
         may leave that range."""
-        made: Tensor = self.layers(codes.flatten(1) if self.vector else codes)
+        known = tamed(codes) if self.shape.tamed else codes
+        made: Tensor = self.layers(known.flatten(1) if self.vector else known)
         top, left = (made.shape[2] - self.shape.height) // 2, (made.shape[3] - self.shape.width) // 2
         middle = made[:, :, top : top + self.shape.height, left : left + self.shape.width]
         if self.shape.output == "sigmoid":

@@ -44,6 +44,8 @@ class GeneratorShape(Parameters):
     resize: bool
     """Whether a map's sides are doubled by interpolation with a convolution behind it, which leaves no checkerboard
     (Odena et al. 2016); else by an up-convolution, as in the paper."""
+    tamed: bool = False
+    """Whether codes that are longer than real ones are first made as long as those."""
     slope: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Of the leaky ReLUs, for negative numbers."""
     output: Literal["sigmoid", "caffe"] = "sigmoid"
@@ -69,6 +71,7 @@ def generator_shape(preset: Preset, code: tuple[int, int, int], height: int, wid
         width=width,
         norm=True,
         resize=True,
+        tamed=not vector,
     )
 
 

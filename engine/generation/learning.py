@@ -61,27 +61,25 @@ class Learning:
             optimizer.param_groups[0]["lr"] = self._parameters.rate * slowing
         with torch.no_grad():
             clean = codes.standardized(self._reader(real))
-        noisy = clean + self.noise(clean)
-        denoising = self._denoise(noisy, clean)
+        denoising = self._denoise(clean + self.noise(clean, self._parameters.noise), clean)
+        noisy = clean + self.noise(clean, self._parameters.generator_noise)
         return {"denoising": denoising, **self._generate(real, noisy, clean, codes)}
 
-    def noise(self, codes: Tensor) -> Tensor:
-        """To come over codes, of which it has the shape."""
-        return self._parameters.noise * torch.randn(codes.shape, generator=self._chance).to(codes.device)
+    def noise(self, codes: Tensor, most: float) -> Tensor:
+        """To come over codes, of which it has the shape. most: its standard deviation at most."""
+        # Cubed: half of them are less than an eighth of the most, where what matters is decided.
+        levels = most * torch.rand(len(codes), 1, 1, 1, generator=self._chance) ** 3
+        return (levels * torch.randn(codes.shape, generator=self._chance)).to(codes.device)
 
     @torch.no_grad()
     def made(self, codes: Tensor) -> Tensor:
         """The pictures of standardized codes, as whoever uses the generator gets them."""
-        generator = self._networks["generator"].eval()
-        pictures: Tensor = generator(codes)
-        generator.train()
-        return pictures
+        return self._used("generator", codes)
 
     @torch.no_grad()
     def cleaned(self, codes: Tensor) -> Tensor:
         """What the autoencoder makes of standardized codes."""
-        clean: Tensor = self._networks["denoiser"](codes)
-        return clean
+        return self._used("denoiser", codes)
 
     def learned(self) -> tuple[Generator, FeatureDenoiser]:
         """Copies of what there is now, in evaluation mode."""
@@ -107,6 +105,13 @@ class Learning:
         for name, network in self._networks.items():
             network.load_state_dict(under(state, f"{name}."))
             restore_adam(self._optimizers[name], under(state, f"optimizer.{name}."))
+
+    def _used(self, name: str, codes: Tensor) -> Tensor:
+        """What a network gives to whoever uses it."""
+        network = self._networks[name].eval()
+        given: Tensor = network(codes)
+        network.train()
+        return given
 
     def _denoise(self, noisy: Tensor, clean: Tensor) -> Tensor:
         with torch.enable_grad():

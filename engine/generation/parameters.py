@@ -29,9 +29,12 @@ class TrainingParameters(Parameters):
     """Of the squared distance of codes, in standard deviations."""
     adversarial_weight: Weight = 0.0
     """Of what a discriminator tells made pictures from real ones by; 0: there is none."""
-    noise: Annotated[float, Field(gt=0, le=10)] = 0.3
-    """Standard deviation of the noise that generator and autoencoder learn to take off codes, in standard deviations of
-    real codes."""
+    noise: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Standard deviation at most of the noise that the autoencoder learns to take off codes, in standard deviations of
+    real codes; each code has its own, smaller ones more often. A grid's numbers say the same many times over, so that
+    it takes a noise of tens to hide what is there."""
+    generator_noise: Annotated[float, Field(ge=0, le=100)] = 0.3
+    """The same of the codes that the generator makes pictures of."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of all that is random."""
 

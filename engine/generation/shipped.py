@@ -6,9 +6,11 @@ from pathlib import Path
 
 from convscope.engine.generation.prior_header import PriorHeader
 
-WEIGHTS = Path(__file__).with_name("weights")
-SHIPPED: Mapping[str, Path] = {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
-"""Of each one's name, that of its model, the file."""
+_WEIGHTS = Path(__file__).with_name("weights")
+SHIPPED: Mapping[str, Path] = {
+    name: _WEIGHTS / f"{name}.safetensors" for name in ("shapes_classifier", "efficientnet_lite0")
+}
+"""Each has the name of the network that it is of."""
 
 
 @cache

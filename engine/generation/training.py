@@ -230,7 +230,7 @@ class Training:
     def _measure(self, step: int) -> None:
         real = self._batch_of(self._order.held_out[step * self._batch : (step + 1) * self._batch])
         codes = self._codes.standardized(self._reader(real))
-        made, noise = self._learning.made(codes), self._learning.noise(codes)
+        made, noise = self._learning.made(codes), self._learning.noise(codes, self._parameters.noise)
         missed = (
             (made - real, torch.ones_like(made)),
             (self._codes.standardized(self._reader(made)) - codes, codes),

@@ -34,7 +34,8 @@ def train(
     model: ModelName,
     layer: Annotated[str, typer.Option("--layer", help="Whose output is the code; see `convscope layers`.")],
     preset: Annotated[
-        str | None, typer.Option("--preset", help="tiny, minutes on two cores; or standard, a day on a GPU.")
+        str | None,
+        typer.Option("--preset", help="tiny or small, a quarter of an hour on a core; or standard, a day on a GPU."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Of the optimizers; default: the preset's.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Pictures of a step; default: the preset's.")] = None,
@@ -49,7 +50,10 @@ def train(
         float | None, typer.Option("--adversarial-weight", help="Of a discriminator's judgement; 0: there is none.")
     ] = None,
     noise: Annotated[
-        float | None, typer.Option("--noise", help="That is learned to be taken off codes, in standard deviations.")
+        float | None, typer.Option("--noise", help="At most, that is learned to be taken off codes; in deviations.")
+    ] = None,
+    generator_noise: Annotated[
+        float | None, typer.Option("--generator-noise", help="The same of the codes that pictures are made of.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of all that is random; the same gives the same prior.")
@@ -77,6 +81,7 @@ def train(
             feature_weight=feature_weight,
             adversarial_weight=adversarial_weight,
             noise=noise,
+            generator_noise=generator_noise,
             seed=seed,
             priority=priority,
         )

@@ -221,7 +221,7 @@ class TrainPriorRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., layer: _Optional[str] = ..., collection: _Optional[str] = ..., training: _Optional[_Union[PriorTraining, _Mapping]] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
 
 class PriorTraining(_message.Message):
-    __slots__ = ("preset", "steps", "batch", "rate", "pixel_weight", "feature_weight", "adversarial_weight", "noise", "seed")
+    __slots__ = ("preset", "steps", "batch", "rate", "pixel_weight", "feature_weight", "adversarial_weight", "noise", "generator_noise", "seed")
     PRESET_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
@@ -230,6 +230,7 @@ class PriorTraining(_message.Message):
     FEATURE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ADVERSARIAL_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
+    GENERATOR_NOISE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     preset: str
     steps: int
@@ -239,8 +240,9 @@ class PriorTraining(_message.Message):
     feature_weight: float
     adversarial_weight: float
     noise: float
+    generator_noise: float
     seed: int
-    def __init__(self, preset: _Optional[str] = ..., steps: _Optional[int] = ..., batch: _Optional[int] = ..., rate: _Optional[float] = ..., pixel_weight: _Optional[float] = ..., feature_weight: _Optional[float] = ..., adversarial_weight: _Optional[float] = ..., noise: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, preset: _Optional[str] = ..., steps: _Optional[int] = ..., batch: _Optional[int] = ..., rate: _Optional[float] = ..., pixel_weight: _Optional[float] = ..., feature_weight: _Optional[float] = ..., adversarial_weight: _Optional[float] = ..., noise: _Optional[float] = ..., generator_noise: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class TrainPriorResponse(_message.Message):
     __slots__ = ("prior", "samples")

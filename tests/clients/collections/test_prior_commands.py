@@ -47,7 +47,7 @@ def test_train_writes_samples_and_the_prior_into_a_folder(
 def test_train_passes_on_all_options(convscope: Run, kept: CollectionStandIn, photos: Collection) -> None:
     options = (
         "--preset standard --steps 9 --batch 4 --rate 0.5 --pixel-weight 2 --feature-weight 0 "
-        "--adversarial-weight 0.25 --noise 0.125 --seed 7 --priority 0"
+        "--adversarial-weight 0.25 --noise 0.125 --generator-noise 3 --seed 7 --priority 0"
     )
     output(convscope("prior", "train", photos.name, *HOW, *options.split()))
     output(convscope("prior", "train", photos.name.removeprefix("collections/"), *HOW))
@@ -57,7 +57,7 @@ def test_train_passes_on_all_options(convscope: Run, kept: CollectionStandIn, ph
     whole: dict[str, Any] = {"model": f"models/{MODEL}", "layer": "layer3", "collection": photos.name}
     training = PriorTraining(
         preset="standard", steps=9, batch=4, rate=0.5, pixel_weight=2.0, feature_weight=0.0, adversarial_weight=0.25,
-        noise=0.125, seed=7,
+        noise=0.125, generator_noise=3.0, seed=7,
     )  # fmt: skip
     assert kept.requests == [
         TrainPriorRequest(**whole, training=training, options=JobOptions(priority=0)),

@@ -23,7 +23,8 @@ def test_all_that_is_said_of_a_training_is_sent(calls: Calls, kept: CollectionSt
     name = kept.add_collection(images=6)
     how: dict[str, Any] = {
         "layer": "layer3", "preset": "standard", "steps": np.int64(9), "batch": 4, "rate": 0.5, "pixel_weight": 2,
-        "feature_weight": 0, "adversarial_weight": np.float64(0.25), "noise": 0.125, "seed": 2**30, "priority": 0,
+        "feature_weight": 0, "adversarial_weight": np.float64(0.25), "noise": 0.125, "generator_noise": 3,
+        "seed": 2**30, "priority": 0,
         "preview_seconds": 2, "request_id": "mine",
     }  # fmt: skip
     calls(name, "train_prior", model=MODEL, **how)
@@ -32,7 +33,7 @@ def test_all_that_is_said_of_a_training_is_sent(calls: Calls, kept: CollectionSt
     calls.client("train_prior", calls.client("collection", name), model=MODEL, **how)
     training = PriorTraining(
         preset="standard", steps=9, batch=4, rate=0.5, pixel_weight=2.0, feature_weight=0.0, adversarial_weight=0.25,
-        noise=0.125, seed=2**30,
+        noise=0.125, generator_noise=3.0, seed=2**30,
     )  # fmt: skip
     expected = TrainPriorRequest(
         model=f"models/{MODEL}", layer="layer3", collection=name, training=training,

@@ -29,6 +29,7 @@ def test_what_it_learns_of_a_gaussian_is_the_slope_of_its_likelihood() -> None:
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
+    denoiser.eval()
     codes = correlated(500, chance, mixing)
     seen = codes + NOISE * torch.randn(codes.shape, generator=chance)
     covariance = mixing @ mixing.T + NOISE**2 * torch.eye(LENGTH)
@@ -41,7 +42,7 @@ def test_what_it_learns_of_a_gaussian_is_the_slope_of_its_likelihood() -> None:
 
 def test_on_a_grid_it_sees_neighbours_and_on_a_vector_there_are_none() -> None:
     torch.manual_seed(0)
-    grid, vector = FeatureDenoiser((4, 5, 6), (8, 3)), FeatureDenoiser((4, 1, 1), (8, 3))
+    grid, vector = FeatureDenoiser((4, 5, 6), (8, 3)).eval(), FeatureDenoiser((4, 1, 1), (8, 3)).eval()
     codes = torch.zeros(1, 4, 5, 6)
     changed = codes.clone()
     changed[0, 0, 2, 3] = 1.0

@@ -87,8 +87,10 @@ def test_a_presets_network_is_interpolation_convolution_norm_and_a_leaky_relu_ag
         scaled = (values - mean) / (var + 1e-5).sqrt() * weight + bias
         return torch.where(scaled > 0, scaled, 0.3 * scaled)
 
-    codes = drawn(2, 7, 6, 5, seed=1)
-    start = F.conv2d(codes, state["start.weight"], state["start.bias"], padding=1)
+    codes = torch.cat([3 * drawn(1, 7, 6, 5, seed=1), 0.5 * drawn(1, 7, 6, 5, seed=2)])
+    # The first is longer than real codes, the second is not.
+    known = torch.cat([codes[:1] / (codes[:1].square().sum() / 210) ** 0.5, codes[1:]])
+    start = F.conv2d(known, state["start.weight"], state["start.bias"], padding=1)
     values = torch.where(start > 0, start, 0.3 * start)
     for stage in range(3):
         rows, columns = 2 * values.shape[2], 2 * values.shape[3]

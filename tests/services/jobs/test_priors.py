@@ -107,7 +107,8 @@ def test_the_same_training_twice_is_one(jobs: Jobs) -> None:
 
 WRONG_VALUES: list[tuple[str, Any]] = [
     ("preset", "huge"), ("steps", 0), ("batch", 1), ("batch", 5000), ("rate", 0.0), ("rate", float("nan")),
-    ("pixel_weight", -1.0), ("feature_weight", float("inf")), ("adversarial_weight", 1e9), ("noise", 0.0), ("seed", -1),
+    ("pixel_weight", -1.0), ("feature_weight", float("inf")), ("adversarial_weight", 1e9), ("noise", 0.0),
+    ("generator_noise", -1.0), ("seed", -1),
 ]  # fmt: skip
 
 
