@@ -37,7 +37,13 @@ DREAM_KINDS = {
     kind.name: kind
     for kind in (
         DreamKind(
-            "class", "Class visualisation", "visualize_class", ("target", "recipes", "steps", "size", "seed"), 150,
+            "class", "Class visualisation", "visualize_class",
+            ("target", "recipes", "prior", "examples", "steps", "size", "seed"), 150,
+            purpose="visualization", recipe="olah2017",
+        ),
+        DreamKind(
+            "channel", "Channel visualisation", "visualize_channel",
+            ("layer", "unit", "recipes", "prior", "examples", "steps", "size", "seed"), 150,
             purpose="visualization", recipe="olah2017",
         ),
         DreamKind(

@@ -1,5 +1,6 @@
 """The tab Dream: pictures that a model makes, while they come about and afterwards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -8,19 +9,22 @@ from convscope.client import Recipe
 from convscope.client.errors import ClientError
 from convscope.web.cluster import Cluster, grids
 from convscope.web.dream.dream_kinds import DREAM_KINDS
-from convscope.web.dream.dream_order import DreamOrder
+from convscope.web.dream.dream_order import CODE, DreamOrder
 from convscope.web.dream.job_lists import job_lists
 from convscope.web.dream.job_view import job_view, view_value
-from convscope.web.dream.shown_jobs import ShownJob, query_of, shown_jobs
+from convscope.web.dream.python_lines import fetching
+from convscope.web.dream.shown_jobs import LEFT_OUT, ShownJob, query_of, shown_jobs
+from convscope.web.dream.sources_panel import SourcesPanel
+from convscope.web.look_inside.shown import opening
 from convscope.web.page_file import page_file
 from convscope.web.sentences import spoken
-from convscope.web.snippet import snippet
 from convscope.web.subject import Subject
 
 FIRST = "class"
 PREVIEW_SECONDS = 1.0
 USUAL_CLASS = "flamingo"
 """What is shown first of a model that knows it, as in the documentation."""
+PARAMETERIZATION = "parameterization"
 ADDRESS = page_file("dream/address.js")
 OPENED = "() => location.search.slice(1)"
 
@@ -33,6 +37,7 @@ class Dream:
         self._cluster = cluster
         self._subject = subject
         first = DREAM_KINDS[FIRST]
+        self._opened = opening()
         self._kind = gr.Radio(
             label="What to make",
             choices=[(kind.title, kind.name) for kind in DREAM_KINDS.values()],
@@ -42,14 +47,20 @@ class Dream:
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 self._target = gr.Dropdown(label="Class", choices=[], elem_id="dream-target")
+                self._layer = gr.Dropdown(label="Layer", choices=[], visible=False, elem_id="dream-layer")
+                self._channel = gr.Number(
+                    label="Channel", value=0, precision=0, minimum=0, visible=False, elem_id="dream-channel"
+                )
+                self._all = gr.Button("All", size="sm", elem_id="dream-all-recipes")
                 self._recipes = gr.Dropdown(
                     label="Recipe; several give a table",
                     choices=[first.recipe],
                     value=[first.recipe],
                     multiselect=True,
+                    buttons=[self._all],
                     elem_id="dream-recipes",
                 )
-                self._layer = gr.Dropdown(label="Layer", choices=[], visible=False, elem_id="dream-layer")
+                self._sources = SourcesPanel(cluster)
                 with gr.Row():
                     self._steps = _number(first.steps_label, first.steps, "dream-steps")
                     self._confidence = gr.Number(
@@ -78,18 +89,38 @@ class Dream:
             self._target,
             self._recipes,
             self._layer,
+            self._channel,
             self._steps,
             self._size,
             self._confidence,
             self._seed,
+            self._sources.prior,
+            self._sources.collection,
+            self._sources.from_best,
         ]
         order = [kind, model, picture, *options]
         planned: Any = (self.plan, order, [self._plan, self._making])
         described = gr.State(None)
-        model.change(
+        known = model.change(
             self.describe, [model, kind, described], [self._target, self._recipes, self._layer, described], **hidden
         )
-        kind.change(self.choose, [kind], options, **hidden)
+        usual = [self._target, self._recipes, self._layer, self._channel, self._steps, self._size, self._confidence]
+        kind.change(self.choose, [kind], usual, **hidden)
+        self._all.click(self.choices, [kind], [self._recipes], **hidden)
+        sources: Any = {
+            "fn": self.fit,
+            "inputs": [model, kind, self._recipes, self._layer, self._sources.prior, self._sources.collection],
+            "outputs": self._sources.outputs,
+            **hidden,
+        }
+        # What there is for a model is known once that is loaded.
+        known.then(**sources)
+        gr.on(
+            [self._opened.load, kind.change, self._recipes.change, self._layer.change],
+            trigger_mode="always_last",
+            **sources,
+        )
+        self._sources.wire()
         # All in one place, so that the last of them is told last.
         gr.on(
             [self._subject.path.change, model.change, kind.change, *(one.change for one in options)],
@@ -112,7 +143,7 @@ class Dream:
         usual = model.labels.index(USUAL_CLASS) if USUAL_CLASS in model.labels else 0
         return (
             gr.update(choices=[(label, index) for index, label in enumerate(model.labels)], value=usual),
-            gr.update(choices=await self._choices(kind)),
+            gr.update(choices=await self.choices(kind)),
             gr.update(choices=[("one in the middle", ""), *(layer.name for layer in grids(model))], value=""),
             name,
         )
@@ -122,53 +153,77 @@ class Dream:
         kind = DREAM_KINDS[name]
         recipes: dict[str, Any] = {}
         if kind.purpose:
-            recipes = {"choices": await self._choices(name), "value": [kind.recipe]}
+            recipes = {"choices": await self.choices(name), "value": [kind.recipe]}
         return (
             gr.update(visible="target" in kind.options),
             gr.update(visible="recipes" in kind.options, **recipes),
             gr.update(visible="layer" in kind.options),
+            gr.update(visible="unit" in kind.options),
             gr.update(label=kind.steps_label, value=kind.steps),
             gr.update(visible="size" in kind.options),
             gr.update(visible="confidence" in kind.options, value=kind.confidence),
-            gr.skip(),
         )
 
-    def plan(self, *options: Any) -> tuple[str, str]:
+    async def choices(self, kind: str) -> list[str]:
+        """Names of all its recipes, in the order of their years."""
+        return [one.name for one in await self._known(kind)]
+
+    async def fit(self, name: str | None, kind: str, recipes: list[str] | None, *chosen: Any) -> Any:
+        """What goes with a model and recipes: priors and collections."""
+        coded = any(one.parameters.get(PARAMETERIZATION) == CODE for one in await self._known(kind, recipes or ()))
+        return await self._sources.fit(name, kind, coded, *chosen)
+
+    async def plan(self, *options: Any) -> tuple[str, str]:
         """What Start will do, in a sentence and in Python."""
-        order = _order(*options)
+        order = await self._order(*options)
         return order.sentence, order.lines(self._cluster.address)
 
     async def start(self, *options: Any) -> str:
         """Submit it, all of it or nothing; gives what is then shown."""
-        return str(await spoken(self._submit)(_order(*options)))
+        return str(await spoken(self._submit)(await self._order(*options)))
 
-    def show(self, query: str) -> tuple[Any, Any, str]:
+    async def show(self, query: str) -> tuple[Any, Any, str]:
         """Jobs, which are looked at from now on; and how to fetch what they made."""
         shown = shown_jobs(query)
-        code = _fetching(self._cluster.address, shown) if shown else ""
-        return view_value(shown), gr.update(visible=bool(shown)), code
+        names = [one.name for one in shown if one.name != LEFT_OUT]
+        code = fetching(self._cluster.address, names, await self._kind_of(names)) if names else ""
+        return view_value(shown), gr.update(visible=bool(names)), code
 
     async def _submit(self, order: DreamOrder) -> str:
-        begun: list[ShownJob] = []
+        begun: dict[str, str] = {}
         client = self._cluster.client
         try:
             for recipe, call, arguments in order.calls():
                 job = await getattr(client, call)(preview_seconds=PREVIEW_SECONDS, **arguments)
-                begun.append(ShownJob(job.name, recipe))
+                begun[recipe] = job.name
         except ClientError:
-            for one in begun:
-                await (await client.job(one.name)).cancel()
+            for name in begun.values():
+                await (await client.job(name)).cancel()
             raise
-        return query_of(begun)
+        return query_of([ShownJob(begun.get(recipe, LEFT_OUT), recipe) for recipe in order.chosen])
 
-    async def _known(self) -> list[Recipe]:
+    async def _known(self, kind: str, names: Sequence[str] | None = None) -> list[Recipe]:
+        """Recipes of a kind, of these names or all."""
+        purpose = DREAM_KINDS[kind].purpose
         try:
-            return await self._cluster.client.recipes()
+            known = await self._cluster.client.recipes()
         except ClientError:
             return []
+        return [one for one in known if one.purpose == purpose and (names is None or one.name in names)]
 
-    async def _choices(self, kind: str) -> list[str]:
-        return [one.name for one in await self._known() if one.purpose == DREAM_KINDS[kind].purpose]
+    async def _order(self, kind: str, *options: Any) -> DreamOrder:
+        model, picture, target, recipes, *others = options
+        known = {one.name: one.parameters.get(PARAMETERIZATION, "") for one in await self._known(kind)}
+        return DreamOrder(kind, model, picture, target, tuple(recipes or ()), *others, parameterizations=known)
+
+    async def _kind_of(self, names: Sequence[str]) -> str:
+        """Of the one job; empty where there are several, and where nobody knows."""
+        if len(names) != 1:
+            return ""
+        try:
+            return (await (await self._cluster.client.job(names[0])).info()).kind
+        except ClientError:
+            return ""
 
 
 def _chosen(event: gr.EventData) -> str:
@@ -181,26 +236,3 @@ def _number(label: str, value: int, elem_id: str) -> gr.Number:
 
 def _code(elem_id: str) -> gr.Code:
     return gr.Code(language="python", show_label=False, interactive=False, container=False, elem_id=elem_id)
-
-
-def _order(
-    kind: str,
-    model: str | None,
-    picture: str | None,
-    target: int | None,
-    recipes: list[str] | None,
-    layer: str | None,
-    steps: int | None,
-    size: int | None,
-    confidence: float | None,
-    seed: int | None,
-) -> DreamOrder:
-    return DreamOrder(kind, model, picture, target, tuple(recipes or ()), layer, steps, size, confidence, seed)
-
-
-def _fetching(server: str, shown: list[ShownJob]) -> str:
-    if len(shown) == 1:
-        lines = [f'result = client.job("{shown[0].name}").result()', 'result.save("made.png")  # or .npy, .gif, .json']
-        return snippet(server, [*lines, "print(result)"])
-    lines = [f"names = {[one.name for one in shown]!r}", "for name in names:"]
-    return snippet(server, [*lines, '    client.job(name).result().save(f"{name}.png")'])

@@ -4,7 +4,7 @@ const nothing = element.querySelector(".nothing");
 const LOST = "The page's own server does not answer. Try it again in a moment.";
 const AWAY = "The page's own server does not answer. The page goes on by itself as soon as it is back.";
 const AGAIN_MILLISECONDS = 2000;
-let views = new Map();
+let views = [];
 let layout = "";
 let turn = 0;
 
@@ -61,6 +61,43 @@ function pictures(box) {
   });
 }
 
+// Rows of small pictures: a chain, natural pictures, or samples of a prior.
+function strip({ title, pictures }) {
+  const list = node("ul", "strip");
+  list.setAttribute("aria-label", title);
+  list.append(
+    ...pictures.map(({ url, note }, place) => {
+      const image = node("img", "");
+      image.src = url;
+      image.alt = note || `${place + 1} of ${pictures.length}`;
+      const item = node("li", "");
+      item.append(image);
+      if (note) item.append(node("span", "note", note));
+      return item;
+    }),
+  );
+  const box = node("section", "");
+  box.append(node("h4", "", title), list);
+  return box;
+}
+
+// A name that others take from here.
+function copied(name) {
+  const box = node("p", "copied");
+  const code = node("code", "", name);
+  box.append("Name of the prior: ", code);
+  // Where the page did not come safely, the browser has no clipboard for it; the name can still be selected.
+  if (navigator.clipboard) {
+    const button = node("button", "", "Copy");
+    button.type = "button";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(name).then(() => put(button, "Copied"), () => getSelection().selectAllChildren(code));
+    });
+    box.append(button);
+  }
+  return box;
+}
+
 function said({ title, classes }) {
   const list = node("ol", "");
   for (const [label, probability] of classes) {
@@ -100,7 +137,17 @@ function view(name) {
   const shown = node("div", "pictures");
   const both = node("div", "both");
   const files = node("div", "files");
+  const strips = node("div", "strips");
+  const examples = node("div", "examples");
+  const prior = node("div", "prior");
   const drawPictures = pictures(shown);
+  const drawPrior = memo((value) => prior.replaceChildren(...(value ? [copied(value)] : [])));
+  // In a table natural pictures have a column, and a chain has no room.
+  const drawStrips = memo((value) => {
+    const inTable = layout === "table";
+    examples.replaceChildren(...value.filter((one) => inTable && one.name === "examples").map(strip));
+    strips.replaceChildren(...value.filter(() => !inTable).map(strip));
+  });
   const drawSaid = memo((value) => both.replaceChildren(...value.map(said)));
   const drawFiles = memo((value) => files.replaceChildren(...value.map(file)));
   const drawCurve = memo(([losses, total]) => curve.update(losses, total));
@@ -133,11 +180,13 @@ function view(name) {
     } else bar.removeAttribute("value");
     put(far, job.total ? `${job.step} of ${job.total} steps` : job.state === "queued" ? "waiting for a worker" : "");
     drawPictures(job.pictures);
+    drawStrips(job.strips);
+    drawPrior(job.prior);
     drawSaid(job.said);
     drawFiles(job.files);
     drawCurve([job.losses, job.total]);
   }
-  return { title, about, state, words, fault, progress, cancel, curve, shown, both, files, update };
+  return { title, about, state, words, fault, progress, cancel, curve, shown, strips, examples, prior, both, files, update };
 }
 
 function large(job, one) {
@@ -151,7 +200,7 @@ function large(job, one) {
   side.append(one.curve.figure, one.both);
   const body = node("div", "body");
   body.append(one.shown, side);
-  article.append(head, one.words, one.fault, going, body, one.files);
+  article.append(head, one.words, one.prior, one.fault, going, body, one.strips, one.files);
   return article;
 }
 
@@ -171,6 +220,8 @@ function row(job, one) {
     return cell;
   });
   one.marks = cells.slice(1);
+  // Dataset examples are the last column.
+  cells.at(-1).append(one.examples);
   line.append(who, ...cells);
   return line;
 }
@@ -185,7 +236,7 @@ function table(value) {
   const top = node("thead", "");
   top.append(head);
   const body = node("tbody", "");
-  body.append(...value.jobs.map((job) => row({ ...job, marks: value.additions }, views.get(job.job))));
+  body.append(...value.jobs.map((job, place) => row({ ...job, marks: value.additions }, views[place])));
   const grid = node("table", "");
   grid.append(node("caption", "", "What each recipe adds to bare ascent, and what it makes"), top, body);
   const box = node("div", "scroll");
@@ -199,7 +250,8 @@ function table(value) {
   sheet.type = "button";
   sheet.hidden = true;
   sheet.addEventListener("click", async () => {
-    const query = new URLSearchParams(props.value.jobs.map((job) => ["job", job.job])).toString();
+    const pairs = ["job", "recipe"].flatMap((name) => props.value.jobs.map((job) => [name, job[name]]));
+    const query = new URLSearchParams(pairs.filter(([, value]) => value)).toString();
     const answer = await asked(sheet, fault, () => server.sheet(query));
     if (answer) save(answer.url, "recipes.png");
   });
@@ -210,7 +262,7 @@ function table(value) {
 
 function draw(job) {
   const value = props.value;
-  const one = views.get(job.job);
+  const one = views[job.place];
   one.update(job);
   if (layout !== "table") return;
   put(one.who, job.system || job.model);
@@ -225,7 +277,7 @@ function draw(job) {
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const seen = () => !document.hidden && element.checkVisibility();
 
-const nothingYet = { kind: "", model: "", system: "", source: "", state: "", fault: "", words: "", step: 0, total: 0, after: 0 };
+const nothingYet = { kind: "", model: "", system: "", source: "", prior: "", state: "", fault: "", words: "", step: 0, total: 0, after: 0 };
 
 function learn(known, { losses = [], ...news }) {
   Object.assign(known, { again: false }, news);
@@ -236,8 +288,8 @@ function learn(known, { losses = [], ...news }) {
 
 // Asks what is new until all have ended, or others are shown. An answer takes as long as something new does.
 async function follow(jobs, mine) {
-  const lists = () => ({ added: [], losses: [], pictures: [], said: [], files: [] });
-  const all = jobs.map((job) => ({ ...nothingYet, ...lists(), ...job, kind: `Job ${job.job}` }));
+  const lists = () => ({ added: [], losses: [], pictures: [], strips: [], said: [], files: [] });
+  const all = jobs.map((job, place) => ({ ...nothingYet, ...lists(), ...job, place, kind: `Job ${job.job}` }));
   all.forEach(draw);
   while (mine === turn && element.isConnected) {
     const open = all.filter((job) => !job.over);
@@ -257,14 +309,14 @@ async function follow(jobs, mine) {
 
 function show() {
   const jobs = props.value ? props.value.jobs : [];
-  const wanted = jobs.map((job) => job.job).join(" ");
+  const wanted = jobs.map((job) => `${job.job} ${job.recipe}`).join("\n");
   if (host.dataset.shown === wanted) return;
   host.dataset.shown = wanted;
   turn += 1;
   nothing.hidden = jobs.length > 0;
   layout = jobs.length > 1 ? "table" : "large";
-  views = new Map(jobs.map((job) => [job.job, view(job.job)]));
-  host.replaceChildren(...(layout === "table" ? table(props.value) : jobs.map((job) => large(job, views.get(job.job)))));
+  views = jobs.map((job) => view(job.job));
+  host.replaceChildren(...(layout === "table" ? table(props.value) : jobs.map((job) => large(job, views[0]))));
   const { top } = host.getBoundingClientRect();
   if (wanted && (top < 0 || top > 0.7 * innerHeight)) host.scrollIntoView({ block: "start" });
   follow(jobs, turn);

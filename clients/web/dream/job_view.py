@@ -12,11 +12,12 @@ from convscope.client.job_info import JobInfo
 from convscope.client.recipes import ADDITIONS
 from convscope.web.cluster import Cluster
 from convscope.web.data_urls import data_url, jpeg_url, png_url
-from convscope.web.dream.job_news import JobNews, job_news
+from convscope.web.dream.job_news import TRAIN_PRIOR, JobNews, job_news, parts_of
 from convscope.web.dream.job_titles import job_title
 from convscope.web.dream.made_pictures import made_pictures
-from convscope.web.dream.recipe_sheet import recipe_sheet
-from convscope.web.dream.shown_jobs import MOST_JOBS, ShownJob, shown_jobs
+from convscope.web.dream.prior_words import SAMPLES_TITLE, prior_samples, prior_words
+from convscope.web.dream.recipe_sheet import SheetEntry, recipe_sheet
+from convscope.web.dream.shown_jobs import LEFT_OUT, MOST_JOBS, ShownJob, shown_jobs
 from convscope.web.page_file import page_file
 from convscope.web.sentences import sentence
 
@@ -24,8 +25,16 @@ LONGEST_SECONDS, SEVERAL_SECONDS = 5.0, 1.0
 """How long an answer waits for something new of a job, or of one of several."""
 MOST_BYTES = 64 << 20
 """Of a file that goes through the page."""
-FILES = {"values.npy": "NPY", "way.gif": "GIF", "history.json": "JSON"}
-TITLES = {"values.npy": "The values, float32", "way.gif": "How it came about", "history.json": "Step by step"}
+FILES = {
+    "values.npy": ("NPY", "The values, float32"),
+    "way.gif": ("GIF", "How it came about"),
+    "history.json": ("JSON", "Step by step"),
+    "chain.png": ("Chain", "Pictures on the way, on one sheet"),
+    "examples.png": ("Examples", "The dataset examples beside it, on one sheet"),
+    "samples.png": ("Samples", "Held-out pictures and what is made of their codes, on one sheet"),
+    "prior.safetensors": ("Prior", "The prior itself"),
+}
+WAITS_FOR_PRIOR = "Left out: it needs a learned prior, and the model had none."
 
 
 def job_view(cluster: Cluster, elem_id: str) -> gr.HTML:
@@ -58,9 +67,7 @@ def job_view(cluster: Cluster, elem_id: str) -> gr.HTML:
     async def sheet(query: str) -> dict[str, str]:
         """All pictures of a table on one, as a URL, or why it is not there."""
         try:
-            jobs = [await cluster.client.job(one.name) for one in shown_jobs(str(query))]
-            done = [job for job in jobs if await job.state == "succeeded"]
-            made = [await job.result(parts=["images"]) for job in done]
+            made = [await _made(cluster, one) for one in shown_jobs(str(query))]
             drawn = await asyncio.to_thread(recipe_sheet, await cluster.client.recipes(), made)
         except ClientError as error:
             return {"fault": sentence(error)}
@@ -85,15 +92,30 @@ def view_value(jobs: Sequence[ShownJob]) -> dict[str, Any]:
     }
 
 
+async def _made(cluster: Cluster, shown: ShownJob) -> SheetEntry:
+    if shown.name == LEFT_OUT:
+        return SheetEntry(shown.recipe, "needs a learned prior")
+    job = await cluster.client.job(shown.name)
+    info = await job.info()
+    if info.state != "succeeded":
+        return SheetEntry(shown.recipe, info.state)
+    made = await job.result(parts=[part for part in parts_of(info) if part in {"images", "examples"}])
+    return SheetEntry(made.recipe, made=made)
+
+
 async def _look(cluster: Cluster, asked: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    recipe = str(asked["recipe"])
     try:
+        if asked["job"] == LEFT_OUT:
+            about = _about(recipe, "visualization", await cluster.client.recipes())
+            return {"state": "left out", "words": WAITS_FOR_PRIOR, "over": True, **about}
         news = await job_news(cluster, str(asked["job"]), int(asked["after"]), seconds)
         recipes = await cluster.client.recipes() if news.result or not asked["after"] else []
     except Unavailable as error:
         return {"fault": sentence(error), "again": True}
     except ClientError as error:
         return {"fault": sentence(error), "over": True}
-    return await asyncio.to_thread(_told, news, str(asked["recipe"]), recipes)
+    return await asyncio.to_thread(_told, news, recipe, recipes)
 
 
 def _told(news: JobNews, recipe: str, recipes: Sequence[Recipe]) -> dict[str, Any]:
@@ -110,17 +132,27 @@ def _told(news: JobNews, recipe: str, recipes: Sequence[Recipe]) -> dict[str, An
         "losses": [[step, float(f"{loss:.6g}")] for step, loss in news.losses],
     }
     if news.preview is not None:
-        told["pictures"] = [{"url": jpeg_url(news.preview), "caption": "So far", "note": f"step {info.step}"}]
+        note = f"step {info.step}" + (f": {SAMPLES_TITLE.lower()}" if info.kind == TRAIN_PRIOR else "")
+        told["pictures"] = [{"url": jpeg_url(news.preview), "caption": "So far", "note": note}]
     if news.result is not None:
         made = made_pictures(news.result)
-        told |= {"pictures": made.pictures, "said": made.said, "words": made.words, "files": _files(info, made.name)}
+        told |= {"pictures": made.pictures, "strips": made.strips, "said": made.said, "words": made.words}
+        told["files"] = _files(info, made.name)
         recipe = news.result.recipe
-    purpose = "inversion" if info.kind == "invert_features" else "visualization"
+    if news.trained is not None:
+        prior = news.trained.prior
+        told |= {"pictures": [], "strips": prior_samples(news.trained), "words": prior_words(prior)}
+        told |= {"prior": prior.name, "files": _files(info, f"prior-{prior.model}")}
+    return told | _about(recipe, "inversion" if info.kind == "invert_features" else "visualization", recipes)
+
+
+def _about(recipe: str, purpose: str, recipes: Sequence[Recipe]) -> dict[str, Any]:
+    """Whose recipe it is, and what it adds; nothing of one that nobody knows."""
     for one in recipes:
         if one.name == recipe and one.purpose == purpose:
             added = [addition in one.additions for addition in ADDITIONS]
-            told |= {"recipe": recipe, "system": one.system, "source": one.source, "added": added}
-    return told
+            return {"recipe": recipe, "system": one.system, "source": one.source, "added": added}
+    return {}
 
 
 def _why(info: JobInfo) -> str:
@@ -135,8 +167,10 @@ def _files(info: JobInfo, name: str) -> list[dict[str, str]]:
     for number, one in enumerate(pictures, 1):
         label, save = (f"PNG {number}", f"{name}-{number}.png") if len(pictures) > 1 else ("PNG", f"{name}.png")
         found.append({"file": one, "label": label, "title": "The picture", "save": save})
-    for one, label in FILES.items():
+    for one, (label, title) in FILES.items():
         if one in names:
-            save = f"{name}.{one.rpartition('.')[2]}"
-            found.append({"file": one, "label": label, "title": TITLES[one], "save": save})
+            # What is no picture of what was made says so in its name.
+            part, _, ending = one.rpartition(".")
+            save = f"{name}-{part}.png" if ending == "png" else f"{name}.{ending}"
+            found.append({"file": one, "label": label, "title": title, "save": save})
     return found

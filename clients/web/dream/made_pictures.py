@@ -8,6 +8,7 @@ from PIL import Image
 from convscope.client import Adversarial, Prediction, Synthesis
 from convscope.client.synthesis import ORIGINAL
 from convscope.web.data_urls import data_url, jpeg_url, png_url
+from convscope.web.dream.strips import Strip, strips_of
 
 LARGEST_BYTES = 2 << 20
 """A picture whose file is larger is drawn smaller; the file itself is offered beside it."""
@@ -23,6 +24,8 @@ class MadePictures:
 
     pictures: list[dict[str, str]] = field(default_factory=list)
     """url, caption, note of each; what it began with comes first."""
+    strips: list[Strip] = field(default_factory=list)
+    """Rows of small ones below."""
     said: list[dict[str, object]] = field(default_factory=list)
     """Of an adversarial picture: title and classes before and after."""
     words: str = ""
@@ -47,7 +50,7 @@ def made_pictures(made: Synthesis) -> MadePictures:
         magnified = f"made {made.magnification:.3g} times stronger, about grey"
         pictures.append({"url": png_url(made.perturbation), "caption": "The change alone", "note": magnified})
         said = [_said("What it said before", made.before), _said("What it says now", made.after)]
-    return MadePictures(pictures, said, _words(made), name or made.job.kind)
+    return MadePictures(pictures, strips_of(made), said, _words(made), name or made.job.kind)
 
 
 def _note(made: Synthesis, place: int) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
-MOST_JOBS = 16
-"""What is behind them is left out."""
+MOST_JOBS = 24
+"""What is behind them is left out; all recipes are fewer."""
+LEFT_OUT = "-"
+"""Stands where a job would: by this recipe there is none, for want of a learned prior."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class ShownJob:
     """A job by its name."""
 
     name: str
-    """Without jobs/."""
+    """Without jobs/; or LEFT_OUT."""
     recipe: str = ""
     """By which it works, where the address knows; the cluster tells of it only once the job is done."""
 
