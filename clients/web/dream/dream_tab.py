@@ -214,7 +214,8 @@ class Dream:
     async def _order(self, kind: str, *options: Any) -> DreamOrder:
         model, picture, target, recipes, *others = options
         known = {one.name: one.parameters.get(PARAMETERIZATION, "") for one in await self._known(kind)}
-        return DreamOrder(kind, model, picture, target, tuple(recipes or ()), *others, parameterizations=known)
+        values: list[Any] = [model, picture, target, tuple(recipes or ()), *others, known]
+        return DreamOrder(kind, *values)
 
     async def _kind_of(self, names: Sequence[str]) -> str:
         """Of the one job; empty where there are several, and where nobody knows."""

@@ -40,7 +40,7 @@ def recipe_sheet(recipes: Sequence[Recipe], entries: Sequence[SheetEntry]) -> Im
     for one in entries:
         paper = known.get(one.recipe)
         rows.setdefault((paper.system, paper.source) if paper else (one.recipe, ""), []).append(one)
-    drawn = [(paper, [cell for one in row for cell in _cells(one)], row) for paper, row in rows.items()]
+    drawn = [(who, [cell for one in row for cell in _cells(one)], row) for who, row in rows.items()]
     columns = max((len(cells) for _, cells, _ in drawn), default=1)
     marks = MARGIN + WHO + columns * (LARGEST + MARGIN)
     natural = next((found for one in entries if one.made for found in natural_pictures(one.made)[:1]), [])
@@ -50,9 +50,9 @@ def recipe_sheet(recipes: Sequence[Recipe], entries: Sequence[SheetEntry]) -> Im
     draw = ImageDraw.Draw(sheet)
     for place, title in enumerate(ADDITION_TITLES):
         draw.multiline_text((marks + place * MARK, MARGIN), title, FAINT, ImageFont.load_default(15))
-    for place, (paper, cells, row) in enumerate(drawn):
+    for place, (who, cells, row) in enumerate(drawn):
         top = HEAD + place * step
-        _heading(draw, paper, top)
+        _heading(draw, who, top)
         for column, (picture, caption) in enumerate(cells):
             left = MARGIN + WHO + column * (LARGEST + MARGIN)
             sheet.paste(picture, (left, top))
@@ -91,9 +91,9 @@ def _small(picture: Image.Image, side: int) -> Image.Image:
     return larger
 
 
-def _heading(draw: ImageDraw.ImageDraw, paper: tuple[str, str], top: int) -> None:
+def _heading(draw: ImageDraw.ImageDraw, who: tuple[str, str], top: int) -> None:
     """Who, and what they called it."""
-    system, source = paper
+    system, source = who
     # Pillow's own font has no such letter.
     draw.text((MARGIN, top), system.replace("Ø", "O"), INK, ImageFont.load_default(18))
     words = "\n".join(textwrap.wrap(source, 32))
