@@ -14,6 +14,8 @@ from tests.web.conftest import MILLISECONDS
 from tests.web.test_dream import choose, picture, reach, say, start
 from tests.web.test_look_inside import choose as choose_in
 
+pytestmark = pytest.mark.timeout(400)  # a collection is indexed and a prior trained, on cores that other tests share
+
 MODEL, LAYER = "shapes_classifier", "eye.block5"
 COUNT, STEPS = 80, 20
 COLLECTION = "Small world"
