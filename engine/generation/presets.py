@@ -24,7 +24,7 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "tiny": Preset(12, 96, 16, (128, 96, 96, 128), steps=2000, batch=16),
+    "tiny": Preset(12, 96, 16, (128, 96, 96, 128), steps=3000, batch=16),
     "small": Preset(8, 96, 16, (128, 96, 96, 128), steps=600, batch=8),
     # The autoencoder is PPGN's; the widths are those of Dosovitskiy & Brox.
     "standard": Preset(32, 512, 64, (2048, 1024, 500, 1024, 2048), steps=400_000, batch=64),

@@ -20,7 +20,9 @@ NAME, LAYER = "efficientnet_lite0", "blocks.5"
 SEED = 9
 """Of the crops."""
 CROPS = 1000
-PARAMETERS = TrainingParameters(preset="small", rate=2e-3, pixel_weight=8.0, feature_weight=1.0, seed=SEED)
+PARAMETERS = TrainingParameters(
+    preset="small", rate=2e-3, pixel_weight=8.0, feature_weight=1.0, noise=30.0, generator_noise=0.3, seed=SEED
+)
 
 
 def photographs() -> list[Image.Image]:

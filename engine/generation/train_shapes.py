@@ -14,7 +14,7 @@ SEED = 9
 """Of the pictures, as of those that the classifier was trained on."""
 PICTURES = 8000
 PARAMETERS = TrainingParameters(
-    preset="tiny", rate=2e-3, pixel_weight=4.0, feature_weight=1.0, noise=30.0, generator_noise=12.0, seed=SEED
+    preset="tiny", rate=2e-3, pixel_weight=4.0, feature_weight=1.0, noise=30.0, generator_noise=0.3, seed=SEED
 )
 
 

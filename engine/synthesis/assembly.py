@@ -26,7 +26,7 @@ from convscope.engine.synthesis.objectives.objective import Objective
 from convscope.engine.synthesis.optimizers.adam import Adam
 from convscope.engine.synthesis.optimizers.evolution import Evolution
 from convscope.engine.synthesis.optimizers.gradient_ascent import GradientAscent
-from convscope.engine.synthesis.optimizers.langevin import Langevin
+from convscope.engine.synthesis.optimizers.langevin import Annealed, Langevin, Steady
 from convscope.engine.synthesis.optimizers.lbfgs import Lbfgs
 from convscope.engine.synthesis.optimizers.optimizer import Optimizer
 from convscope.engine.synthesis.parameterizations.code import Code
@@ -110,7 +110,10 @@ def assemble(
             codes = None if pictures is None else _codes(pictures, prior, reader, levels)
             bounds = Bounds(*prior.range.bounds)
             kept = bounds if parameters.bounded else None
-            made = Code(levels, prior, count, copies=copies, noise=noise, bounds=kept, start=codes)
+            made = Code(
+                levels, prior, count, copies=copies, noise=noise, bounds=kept, start=codes,
+                cleaned=parameters.optimizer == "langevin" and parameters.denoiser == "autoencoder",
+            )  # fmt: skip
         case "fourier":
             made = Fourier(levels, base, count, copies=copies, noise=noise, start=pictures)
         case "cppn":
@@ -204,18 +207,16 @@ def _optimizer(
             return Evolution(made.mutated, stages.step_size, parameters.population, bound, parameters.copies)
         case "langevin":
             assert denoised is not None
-            return Langevin(
-                denoised,
-                stages.step_size,
-                bound,
-                denoising=parameters.denoising,
-                noise=parameters.wandering,
-                every=parameters.chain_every,
-                variables=variables,
-                copies=parameters.copies,
-            )
+            return Langevin(denoised, _paces(parameters, stages), bound, variables=variables, copies=parameters.copies)
         case _:
             return GradientAscent(stages.step_size, parameters.momentum, stages.begins)
+
+
+def _paces(parameters: SynthesisParameters, stages: Stages) -> Steady | Annealed:
+    if parameters.final_noise:
+        levels = (parameters.noise, parameters.final_noise)
+        return Annealed(*levels, parameters.cycles, parameters.steps, stages.step_size)
+    return Steady(parameters.denoising, parameters.wandering, stages.step_size, parameters.chain_every)
 
 
 def _denoiser(

@@ -94,12 +94,18 @@ class SynthesisParameters(Parameters):
     denoising: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Part of the way to the denoised code that a step of langevin goes: PPGN's epsilon1."""
     denoiser: Literal["joint", "autoencoder"] = "autoencoder"
-    """autoencoder: the one that the prior learned on codes alone (PPGN-h). joint: a picture is made of the code, and
-    the code read from it again (Joint PPGN-h)."""
+    """autoencoder: the one that the prior learned on codes alone (PPGN-h); pictures are made of denoised codes. joint:
+    a picture is made of the code, and the code read from it again (Joint PPGN-h)."""
     wandering: NotNegative = 0.0
     """Standard deviation of the noise that a step of langevin adds: PPGN's epsilon3."""
+    final_noise: NotNegative = 0.0
+    """Of langevin: to which the noise in the code falls from `noise`; how far a step goes and what it adds follow from
+    that, and step_size is over the noise's variance. 0: all steps are alike, by denoising and wandering."""
+    cycles: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How often it falls, in equal parts of the steps; each time from the denoised code with `noise` over it."""
     chain_every: Annotated[int, Field(ge=1, le=100_000)] = 10
-    """Steps from one picture of the chain that langevin keeps to the next."""
+    """Steps from one picture of the chain that langevin keeps to the next; with final_noise the chain is what the
+    cycles end with."""
     redirected_relu_steps: Annotated[int, Field(ge=0, le=1000)] = 0
     """First steps in which a dead ReLU passes gradients that would wake it."""
 
@@ -191,6 +197,13 @@ class SynthesisParameters(Parameters):
         if self.optimizer == "langevin" and self.parameterization != "code":
             values = {"field": "optimizer", "other": "parameterization", "value": self.parameterization}
             raise PydanticCustomError("contradiction", "{field} langevin does not go with {other} {value}", values)
+        if self.final_noise >= self.noise and self.final_noise:
+            values = {"field": "final_noise", "noise": self.noise}
+            raise PydanticCustomError("contradiction", "{field} is to be below the noise, {noise}", values)
+        if self.cycles > max(1, self.steps if self.final_noise else 1):
+            values = {"field": "cycles"}
+            message = "{field} are at most as many as there are steps, and need a final_noise"
+            raise PydanticCustomError("contradiction", message, values)
         if self.diversity and self.copies == 1:
             values = {"field": "diversity"}
             raise PydanticCustomError("contradiction", "{field} needs several copies", values)
@@ -210,6 +223,8 @@ class SynthesisParameters(Parameters):
             found.append(("optimizer", ("momentum",)))
         if self.optimizer != "langevin":
             found.append(("optimizer", OF_LANGEVIN))
+        if self.final_noise:
+            found.append(("final_noise", ("denoising", "wandering", "chain_every")))
         return found
 
     def _of_one_size(self) -> Iterator[str]:
@@ -256,7 +271,7 @@ OF_PIXELS = (
 )  # fmt: skip
 """What only pixels have: a spectrum and weights are not blurred, clipped or grown."""
 OF_PIXELS_AND_CODES = ("bounded", "decay")
-OF_LANGEVIN = ("denoising", "denoiser", "wandering", "chain_every")
+OF_LANGEVIN = ("denoising", "denoiser", "wandering", "final_noise", "cycles", "chain_every")
 OF_GRADIENTS = (
     "normalization", "gradient_blur", "laplacian_levels", "redirected_relu_steps", "momentum", "drop_contribution",
     "final_step_size", "diversity", "stages",

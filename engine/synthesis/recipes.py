@@ -321,20 +321,20 @@ NGUYEN_PPGN = Recipe(
     "nguyen2016_ppgn",
     "Nguyen et al. 2016",
     "Plug & Play Generative Networks: Conditional Iterative Generation of Images in Latent Space",
-    "A walk over codes: towards what a denoising autoencoder makes of them, up the class, and noise.",
+    "A walk over codes: towards what a denoising autoencoder makes of them, up the class, and noise, which falls.",
     (PRIOR,),
+    # The paper's steps are all alike: 1e-5, 1 and 1e-17, from the code of a real picture. From noise alone, on a grid
+    # of numbers that say the same many times over, that wanders between pictures; noise that falls settles on one,
+    # again and again.
     SynthesisParameters(
         parameterization="code",
-        noise=1.0,
+        noise=30.0,
         output="log_probability",
         optimizer="langevin",
-        steps=200,
-        step_size=1.0,
-        denoising=0.1,  # 1e-5
-        # 1e-17. This much keeps the walk at the codes of real pictures where there is no condition: the root of twice
-        # the pull, of a denoiser of noise of 0.3.
-        wandering=0.13,
-        bounded=True,
+        steps=240,
+        step_size=24.0,
+        final_noise=0.3,
+        cycles=6,
     ),
 )
 

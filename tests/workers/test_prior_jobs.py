@@ -208,7 +208,7 @@ def test_priors_are_listed_and_found_by_name(cluster: JobsCluster, trained: Job)
 
 @pytest.mark.parametrize("recipe", ["nguyen2016_dgn", "nguyen2016_ppgn"])
 def test_a_recipe_makes_pictures_with_it(cluster: JobsCluster, trained: Job, recipe: str) -> None:
-    chain = SynthesisParameters(steps=20, chain_every=5) if "ppgn" in recipe else SynthesisParameters(steps=20)
+    chain = SynthesisParameters(steps=20, cycles=4) if "ppgn" in recipe else SynthesisParameters(steps=20)
     request = VisualizeClassRequest(
         model="models/naming",
         targets=[ClassReference(index=RED_CIRCLE), ClassReference(label="red star")],
@@ -235,7 +235,7 @@ def test_a_unit_has_a_picture_by_it_too(cluster: JobsCluster, trained: Job) -> N
         units=[Unit(layer="eye.block3", channel=5)],
         recipe="nguyen2016_ppgn",
         prior=prior_of(trained),
-        parameters=SynthesisParameters(steps=10),
+        parameters=SynthesisParameters(steps=12),
     )
     id = cluster.hand_in(request)
     assert ended(cluster, id).state is State.SUCCEEDED

@@ -1,12 +1,82 @@
 """Codes that wander where real ones are likely and the condition holds: the sampler of Nguyen et al. 2017, "Plug & Play
-Generative Networks", equation 5, a Metropolis-adjusted Langevin walk without the adjustment."""
+Generative Networks", equation 5, a Metropolis-adjusted Langevin walk without the adjustment; and the same with noise
+that falls (Song & Ermon 2019), again and again (Zhang et al. 2020, "Cyclical Stochastic Gradient MCMC")."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from convscope.engine.synthesis.optimizers.optimizer import Hill, Look
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a step does."""
+
+    denoising: float
+    """epsilon1."""
+    factor: float
+    """Of the gradient: epsilon2."""
+    wandering: float
+    """epsilon3."""
+    begins: float = 0.0
+    """Noise that comes over the denoised code before it: a cycle begins. 0: none does."""
+
+
+class Steady:
+    """Every step alike."""
+
+    def __init__(self, denoising: float, wandering: float, step_size: Callable[[int], float], every: int) -> None:
+        """step_size: epsilon2 at each step. every: steps from one link of the chain to the next."""
+        self._denoising, self._wandering = denoising, wandering
+        self._step_size = step_size
+        self._every = every
+
+    def at(self, step: int) -> Pace:
+        """Of the step after `step` steps."""
+        return Pace(self._denoising, self._step_size(step), self._wandering)
+
+    def links(self, step: int) -> bool:
+        """Whether what that step leads to is kept."""
+        return (step + 1) % self._every == 0
+
+
+class Annealed:
+    """In each cycle the noise in the code falls from `highest` to `lowest`, in its logarithm evenly: how far a step
+    goes towards the denoised code, and how much noise it adds, follow from that (Song et al. 2021, ancestral
+    sampling)."""
+
+    def __init__(
+        self, highest: float, lowest: float, cycles: int, steps: int, step_size: Callable[[int], float]
+    ) -> None:
+        """highest, lowest: standard deviations. steps: of all cycles. step_size: of the gradient over the noise's
+        variance."""
+        self._highest, self._lowest = highest, lowest
+        self._ends = [round(steps * (cycle + 1) / cycles) for cycle in range(cycles)]
+        self._step_size = step_size
+
+    def at(self, step: int) -> Pace:
+        """As Steady."""
+        first, end = self._cycle(step)
+        ratio = (self._lowest / self._highest) ** (1 / max(1, end - first - 1))
+        level = self._highest * ratio ** (step - first)
+        part = 1 - ratio**2 if end - first > 1 else 1.0
+        last = step == end - 1
+        wandering = 0.0 if last else ratio * part**0.5 * level
+        begins = self._highest if step == first > 0 else 0.0
+        return Pace(part, part * self._step_size(step) * level**2, wandering, begins)
+
+    def links(self, step: int) -> bool:
+        """As Steady: where a cycle ends."""
+        return step + 1 in self._ends
+
+    def _cycle(self, step: int) -> tuple[int, int]:
+        """The first step of a step's cycle, and the first one behind it."""
+        end = next(end for end in self._ends if step < end)
+        place = self._ends.index(end)
+        return (self._ends[place - 1] if place else 0), end
 
 
 class Langevin:
@@ -16,40 +86,34 @@ class Langevin:
     def __init__(
         self,
         denoised: Callable[[Tensor], Tensor],
-        step_size: Callable[[int], float],
+        paces: Steady | Annealed,
         bound: Callable[[Tensor], Tensor],
         *,
-        denoising: float,
-        noise: float,
-        every: int,
         variables: Tensor,
         copies: int = 1,
     ) -> None:
-        """denoised: R. step_size: epsilon2 at each step. bound: what keeps codes in their range. denoising: epsilon1.
-        noise: epsilon3. every: steps from one link of the chain to the next. variables: in the shape of those that it
-        will move. copies: pictures of one target, side by side."""
+        """denoised: R. bound: what keeps codes in their range. variables: in the shape of those that it will move.
+        copies: pictures of one target, side by side."""
         self._denoised = denoised
-        self._step_size = step_size
+        self._paces = paces
         self._bound = bound
-        self._denoising = denoising
-        self._noise = noise
-        self._every = every
         self._copies = copies
         self.chain = variables.new_empty(0, *variables.shape)
         """Codes on the way, [links, N, channels, height, width]."""
 
     def step(self, step: int, variables: Tensor, hill: Hill, generator: torch.Generator) -> tuple[Tensor, Look]:
         """As Optimizer."""
+        pace = self._paces.at(step)
+        if pace.begins:
+            variables = self._denoised(variables).add(self._drawn(variables, generator), alpha=pace.begins)
         found = hill.climb(variables)
         assert found.gradient is not None
-        moved = variables.add(found.gradient, alpha=self._step_size(step))
-        if self._denoising:
-            moved = moved.add(self._denoised(variables) - variables, alpha=self._denoising)
+        moved = variables.add(found.gradient, alpha=pace.factor)
+        if pace.denoising:
+            moved = moved.add(self._denoised(variables) - variables, alpha=pace.denoising)
         # Drawn also where it weighs nothing, so that chains of all weights draw alike.
-        noise = torch.randn((self._copies, *variables.shape[1:]), generator=generator).to(variables)
-        repeats = [len(variables) // self._copies, *[1] * (variables.ndim - 1)]
-        moved = self._bound(moved.add(noise.repeat(repeats), alpha=self._noise))
-        if (step + 1) % self._every == 0:
+        moved = self._bound(moved.add(self._drawn(variables, generator), alpha=pace.wandering))
+        if self._paces.links(step):
             self.chain = torch.cat([self.chain, moved[None]])
         return moved, found
 
@@ -63,3 +127,7 @@ class Langevin:
         if chain.shape[1:] != variables.shape:
             raise ValueError("the chain has another shape than the variables")
         self.chain = chain.to(variables)
+
+    def _drawn(self, variables: Tensor, generator: torch.Generator) -> Tensor:
+        noise = torch.randn((self._copies, *variables.shape[1:]), generator=generator).to(variables)
+        return noise.repeat(len(variables) // self._copies, *[1] * (variables.ndim - 1))

@@ -22,16 +22,19 @@ class Code:
         noise: float = 1.0,
         bounds: Bounds | None = None,
         start: Tensor | None = None,
+        cleaned: bool = False,
     ) -> None:
         """copies: pictures of one target, side by side; each target's start from the same codes. noise: standard
         deviation of the start, in those of real codes. bounds: within which it starts. start: pictures'
-        codes, [count, channels, height, width], in place of the noise."""
+        codes, [count, channels, height, width], in place of the noise. cleaned: whether pictures are made
+        of denoised codes."""
         self._levels = levels
         self._prior = prior
         self._count, self._copies = count, copies
         self._noise = noise
         self._bounds = bounds
         self._start = start
+        self._cleaned = cleaned
 
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
@@ -58,7 +61,7 @@ class Code:
 
     def shown(self, variables: Tensor) -> Tensor:
         """As Parameterization."""
-        return self._prior.pictures(variables)
+        return self._prior.pictures(self._prior.denoiser(variables) if self._cleaned else variables)
 
     def mutated(self, variables: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """For evolution: every number, by a Gaussian."""

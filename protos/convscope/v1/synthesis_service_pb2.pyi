@@ -365,7 +365,7 @@ class Recipe(_message.Message):
     def __init__(self, name: _Optional[str] = ..., purpose: _Optional[_Union[Recipe.Purpose, str]] = ..., system: _Optional[str] = ..., source: _Optional[str] = ..., summary: _Optional[str] = ..., additions: _Optional[_Iterable[_Union[Recipe.Addition, str]]] = ..., parameters: _Optional[_Union[SynthesisParameters, _Mapping]] = ...) -> None: ...
 
 class SynthesisParameters(_message.Message):
-    __slots__ = ("parameterization", "size", "noise", "brightness", "bounded", "output", "copies", "diversity", "optimizer", "steps", "step_size", "final_step_size", "momentum", "population", "normalization", "gradient_blur", "laplacian_levels", "denoising", "denoiser", "wandering", "chain_every", "redirected_relu_steps", "pad", "jitter", "scaling", "rotation", "jitter_after", "window", "l2", "alpha", "alpha_weight", "tv_beta", "tv_weight", "start_l2", "decay", "fixed_norm", "blur", "final_blur", "blur_every", "bilateral", "bilateral_color", "bilateral_space", "median", "drop_norm", "drop_contribution", "stages", "seed")
+    __slots__ = ("parameterization", "size", "noise", "brightness", "bounded", "output", "copies", "diversity", "optimizer", "steps", "step_size", "final_step_size", "momentum", "population", "normalization", "gradient_blur", "laplacian_levels", "denoising", "denoiser", "wandering", "final_noise", "cycles", "chain_every", "redirected_relu_steps", "pad", "jitter", "scaling", "rotation", "jitter_after", "window", "l2", "alpha", "alpha_weight", "tv_beta", "tv_weight", "start_l2", "decay", "fixed_norm", "blur", "final_blur", "blur_every", "bilateral", "bilateral_color", "bilateral_space", "median", "drop_norm", "drop_contribution", "stages", "seed")
     PARAMETERIZATION_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     NOISE_FIELD_NUMBER: _ClassVar[int]
@@ -386,6 +386,8 @@ class SynthesisParameters(_message.Message):
     DENOISING_FIELD_NUMBER: _ClassVar[int]
     DENOISER_FIELD_NUMBER: _ClassVar[int]
     WANDERING_FIELD_NUMBER: _ClassVar[int]
+    FINAL_NOISE_FIELD_NUMBER: _ClassVar[int]
+    CYCLES_FIELD_NUMBER: _ClassVar[int]
     CHAIN_EVERY_FIELD_NUMBER: _ClassVar[int]
     REDIRECTED_RELU_STEPS_FIELD_NUMBER: _ClassVar[int]
     PAD_FIELD_NUMBER: _ClassVar[int]
@@ -433,6 +435,8 @@ class SynthesisParameters(_message.Message):
     denoising: float
     denoiser: str
     wandering: float
+    final_noise: float
+    cycles: int
     chain_every: int
     redirected_relu_steps: int
     pad: int
@@ -460,7 +464,7 @@ class SynthesisParameters(_message.Message):
     drop_contribution: float
     stages: _containers.RepeatedCompositeFieldContainer[SynthesisStage]
     seed: int
-    def __init__(self, parameterization: _Optional[str] = ..., size: _Optional[int] = ..., noise: _Optional[float] = ..., brightness: _Optional[float] = ..., bounded: bool = ..., output: _Optional[str] = ..., copies: _Optional[int] = ..., diversity: _Optional[float] = ..., optimizer: _Optional[str] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., final_step_size: _Optional[float] = ..., momentum: _Optional[float] = ..., population: _Optional[int] = ..., normalization: _Optional[str] = ..., gradient_blur: _Optional[float] = ..., laplacian_levels: _Optional[int] = ..., denoising: _Optional[float] = ..., denoiser: _Optional[str] = ..., wandering: _Optional[float] = ..., chain_every: _Optional[int] = ..., redirected_relu_steps: _Optional[int] = ..., pad: _Optional[int] = ..., jitter: _Optional[int] = ..., scaling: _Optional[float] = ..., rotation: _Optional[float] = ..., jitter_after: _Optional[int] = ..., window: bool = ..., l2: _Optional[float] = ..., alpha: _Optional[float] = ..., alpha_weight: _Optional[float] = ..., tv_beta: _Optional[float] = ..., tv_weight: _Optional[float] = ..., start_l2: _Optional[float] = ..., decay: _Optional[float] = ..., fixed_norm: _Optional[float] = ..., blur: _Optional[float] = ..., final_blur: _Optional[float] = ..., blur_every: _Optional[int] = ..., bilateral: _Optional[int] = ..., bilateral_color: _Optional[float] = ..., bilateral_space: _Optional[float] = ..., median: _Optional[int] = ..., drop_norm: _Optional[float] = ..., drop_contribution: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[SynthesisStage, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, parameterization: _Optional[str] = ..., size: _Optional[int] = ..., noise: _Optional[float] = ..., brightness: _Optional[float] = ..., bounded: bool = ..., output: _Optional[str] = ..., copies: _Optional[int] = ..., diversity: _Optional[float] = ..., optimizer: _Optional[str] = ..., steps: _Optional[int] = ..., step_size: _Optional[float] = ..., final_step_size: _Optional[float] = ..., momentum: _Optional[float] = ..., population: _Optional[int] = ..., normalization: _Optional[str] = ..., gradient_blur: _Optional[float] = ..., laplacian_levels: _Optional[int] = ..., denoising: _Optional[float] = ..., denoiser: _Optional[str] = ..., wandering: _Optional[float] = ..., final_noise: _Optional[float] = ..., cycles: _Optional[int] = ..., chain_every: _Optional[int] = ..., redirected_relu_steps: _Optional[int] = ..., pad: _Optional[int] = ..., jitter: _Optional[int] = ..., scaling: _Optional[float] = ..., rotation: _Optional[float] = ..., jitter_after: _Optional[int] = ..., window: bool = ..., l2: _Optional[float] = ..., alpha: _Optional[float] = ..., alpha_weight: _Optional[float] = ..., tv_beta: _Optional[float] = ..., tv_weight: _Optional[float] = ..., start_l2: _Optional[float] = ..., decay: _Optional[float] = ..., fixed_norm: _Optional[float] = ..., blur: _Optional[float] = ..., final_blur: _Optional[float] = ..., blur_every: _Optional[int] = ..., bilateral: _Optional[int] = ..., bilateral_color: _Optional[float] = ..., bilateral_space: _Optional[float] = ..., median: _Optional[int] = ..., drop_norm: _Optional[float] = ..., drop_contribution: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[SynthesisStage, _Mapping]]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class SynthesisStage(_message.Message):
     __slots__ = ("share", "scale", "step", "blur", "layer")

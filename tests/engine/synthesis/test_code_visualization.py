@@ -44,7 +44,7 @@ def priors(tiny: Model) -> dict[str, Prior]:
 
 
 def starts(model: Model, prior: Prior, name: str, kind: str = "class", **overrides: Any) -> Start:
-    chain = {"chain_every": 3} if name == "nguyen2016_ppgn" else {}
+    chain = {"cycles": 2} if name == "nguyen2016_ppgn" else {}
     parameters = RECIPES[name].with_overrides({"steps": 7, "seed": 5, **chain, **overrides})
 
     def start(checkpoint: bytes | None) -> Synthesis:
@@ -152,15 +152,15 @@ def test_the_chain_is_the_pictures_on_the_way(tiny: Model, priors: dict[str, Pri
     assert synthesis.extra_pictures() == {}
     passed = {state.step: state.pictures() for state in synthesis}
     for place, links in enumerate(synthesis.chain()):
-        assert [link.tobytes() for link in links] == [passed[step][place].tobytes() for step in (3, 6)]
+        assert [link.tobytes() for link in links] == [passed[step][place].tobytes() for step in (4, 7)]
     sheet = synthesis.extra_pictures()["chain.png"]
     assert sheet.width > 2 * WIDTH
     assert sheet.height > 4 * HEIGHT
 
 
 def test_a_chain_that_is_long_is_shown_evenly(tiny: Model, priors: dict[str, Prior]) -> None:
-    synthesis = finish(starts(tiny, priors["12"], "nguyen2016_ppgn", steps=40, chain_every=1)(None))
-    short = finish(starts(tiny, priors["12"], "nguyen2016_ppgn", steps=16, chain_every=1)(None))
+    synthesis = finish(starts(tiny, priors["12"], "nguyen2016_ppgn", steps=80, cycles=40)(None))
+    short = finish(starts(tiny, priors["12"], "nguyen2016_ppgn", steps=32, cycles=16)(None))
     assert len(synthesis.chain()[0]) == 40
     assert synthesis.extra_pictures()["chain.png"].size == short.extra_pictures()["chain.png"].size
 
@@ -220,7 +220,7 @@ def test_a_picture_to_start_from_is_its_code(tiny: Model, priors: dict[str, Prio
     parameters = RECIPES["nguyen2016_ppgn"].with_overrides({"copies": 2})
     image = Image.fromarray(picture[0].permute(1, 2, 0).numpy())
     found = class_visualization(tiny, [1, 2], parameters, image, prior=prior).state().variables
-    code = prior.range.standardized(prior.check(tiny)(picture.float() / 255)).clamp(*prior.range.bounds)
+    code = prior.range.standardized(prior.check(tiny)(picture.float() / 255))
     torch.testing.assert_close(found, code.expand(4, -1, -1, -1), rtol=1e-5, atol=1e-5)
 
 
@@ -239,7 +239,8 @@ def test_codes_go_with_every_other_part(tiny: Model, priors: dict[str, Prior], o
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("denoising", 1.5), ("wandering", -1.0), ("decay", 1.0), ("denoiser", "mine"), ("chain_every", 0), ("size", 64),
+    [("cycles", 0), ("cycles", 1001), ("final_noise", -1.0), ("final_noise", 30.0), ("decay", 1.0),
+     ("denoiser", "mine"), ("chain_every", 0), ("size", 64),
      ("blur", 1.0), ("momentum", 0.5), ("brightness", 100.0), ("parameterization", "pixels")],
 )  # fmt: skip
 def test_a_parameter_out_of_its_range_is_named(field: str, value: object) -> None:
@@ -248,9 +249,23 @@ def test_a_parameter_out_of_its_range_is_named(field: str, value: object) -> Non
     assert caught.value.field == ("optimizer" if field == "parameterization" else field)
 
 
-@pytest.mark.parametrize("field", ["denoising", "denoiser", "wandering", "chain_every"])
+@pytest.mark.parametrize("field", ["denoising", "denoiser", "wandering", "chain_every", "final_noise", "cycles"])
 def test_what_only_a_walk_has_is_refused_elsewhere(field: str) -> None:
-    value = {"denoiser": "joint", "chain_every": 3}.get(field, 0.5)
+    value = {"denoiser": "joint", "chain_every": 3, "cycles": 2}.get(field, 0.5)
     with pytest.raises(InvalidParameter) as caught:
         RECIPES["nguyen2016_dgn"].with_overrides({field: value})
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("field", ["denoising", "wandering", "chain_every"])
+def test_what_falling_noise_decides_is_not_said_beside_it(field: str) -> None:
+    with pytest.raises(InvalidParameter, match="final_noise") as caught:
+        RECIPES["nguyen2016_ppgn"].with_overrides({field: 3 if field == "chain_every" else 0.5})
+    assert caught.value.field == field
+
+
+def test_the_papers_own_steps_are_all_alike(tiny: Model, priors: dict[str, Prior]) -> None:
+    own = {"final_noise": 0.0, "cycles": 1, "denoising": 1e-5, "wandering": 1e-17, "step_size": 1.0, "chain_every": 2}
+    parameters = RECIPES["nguyen2016_ppgn"].with_overrides({**own, "noise": 1.0, "steps": 4})
+    made = finish(class_visualization(tiny, [1], parameters, prior=priors["12"]))
+    assert len(made.chain()[0]) == 2

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convscope.engine.synthesis.optimizers.langevin import Langevin
+from convscope.engine.synthesis.optimizers.langevin import Annealed, Langevin, Steady
 from convscope.engine.synthesis.optimizers.optimizer import Look
 
 pytestmark = pytest.mark.usefixtures("exactly")
@@ -32,16 +32,8 @@ def clipped(codes: Tensor) -> Tensor:
 
 
 def walked(steps: int, *, denoising: float = 0.2, noise: float = 0.3, every: int = 2) -> tuple[Langevin, Tensor]:
-    walk = Langevin(
-        half,
-        lambda step: 0.1 / (1 + step),
-        clipped,
-        denoising=denoising,
-        noise=noise,
-        every=every,
-        variables=START,
-        copies=2,
-    )
+    paces = Steady(denoising, noise, lambda step: 0.1 / (1 + step), every)
+    walk = Langevin(half, paces, clipped, variables=START, copies=2)
     variables, chance = START, torch.Generator().manual_seed(7)
     for step in range(steps):
         variables, _ = walk.step(step, variables, Slope(), chance)
@@ -83,10 +75,8 @@ def test_without_a_condition_it_samples_what_the_denoiser_has_learned() -> None:
         def look(self, variables: Tensor, rows: list[int]) -> Look:
             raise AssertionError("a walk climbs")
 
-    walk = Langevin(
-        lambda codes: codes / (1 + square), lambda step: 1.0, lambda codes: codes,
-        denoising=part, noise=(2 * pull) ** 0.5, every=1000, variables=codes,
-    )  # fmt: skip
+    paces = Steady(part, (2 * pull) ** 0.5, lambda step: 1.0, 1000)
+    walk = Langevin(lambda codes: codes / (1 + square), paces, lambda codes: codes, variables=codes)
     chance = torch.Generator().manual_seed(3)
     for step in range(200):
         codes, _ = walk.step(step, codes, Flat(), chance)
@@ -96,7 +86,7 @@ def test_without_a_condition_it_samples_what_the_denoiser_has_learned() -> None:
 
 def test_it_goes_on_with_its_way() -> None:
     walk, _ = walked(4)
-    again = Langevin(half, lambda step: 1.0, clipped, denoising=0.2, noise=0.3, every=2, variables=START)
+    again = Langevin(half, Steady(0.2, 0.3, lambda step: 1.0, 2), clipped, variables=START)
     again.restore({name: tensor.clone() for name, tensor in walk.state().items()}, START)
     assert torch.equal(again.chain, walk.chain)
     assert len(again.chain) == 2
@@ -104,3 +94,50 @@ def test_it_goes_on_with_its_way() -> None:
         again.restore({"chain": torch.zeros(2, 1, 3, 1, 1)}, START)
     with pytest.raises(KeyError):
         again.restore({}, START)
+
+
+def test_noise_falls_to_what_it_is_to_be_and_the_walk_samples() -> None:
+    """Of codes N(m, 1), whose denoiser at a level s is known: R(h) = (h + s^2 m) / (1 + s^2), where many numbers'
+    variance tells s. What is left in the end is N(m, 1) with the lowest noise over it, whatever it began with."""
+    highest, lowest, steps, mean = 20.0, 0.1, 80, 3.0
+    chance = torch.Generator().manual_seed(5)
+    codes = highest * torch.randn(1, 20_000, 1, 1, generator=chance)
+
+    def denoised(codes: Tensor) -> Tensor:
+        square = (codes.var() - 1).clamp_min(0)
+        return (codes + square * mean) / (1 + square)
+
+    class Flat:
+        def climb(self, variables: Tensor) -> Look:
+            return Look(torch.zeros(1), torch.zeros(1), torch.zeros_like(variables), torch.zeros_like(variables))
+
+        def look(self, variables: Tensor, rows: list[int]) -> Look:
+            raise AssertionError("a walk climbs")
+
+    walk = Langevin(denoised, Annealed(highest, lowest, 2, 2 * steps, lambda step: 1.0), lambda codes: codes,
+                    variables=codes)  # fmt: skip
+    for step in range(2 * steps):
+        codes, _ = walk.step(step, codes, Flat(), chance)
+    assert len(walk.chain) == 2
+    for link in walk.chain:
+        assert link.mean().item() == pytest.approx(mean, abs=0.1)
+        assert link.var().item() == pytest.approx(1, abs=0.15)
+    # A cycle keeps little of the one before: noise of 20 over codes of 1.
+    before, after = (link.flatten() - mean for link in walk.chain)
+    assert abs(torch.corrcoef(torch.stack([before, after]))[0, 1].item()) < 0.1
+
+
+def test_cycles_share_the_steps() -> None:
+    paces = Annealed(10.0, 0.1, 3, 10, lambda step: 2.0)
+    assert [step for step in range(10) if paces.links(step)] == [2, 6, 9]
+    assert [step for step in range(10) if paces.at(step).begins] == [3, 7]
+    for first, end in ((0, 3), (3, 7), (7, 10)):
+        ratio = 0.01 ** (1 / (end - first - 1))
+        for step in range(first, end):
+            pace, level = paces.at(step), 10.0 * ratio ** (step - first)
+            assert pace.denoising == pytest.approx(1 - ratio**2)
+            assert pace.factor == pytest.approx(2.0 * pace.denoising * level**2)
+            # What is left of the noise, and what is added, are the next level together.
+            left = (1 - pace.denoising) * level
+            expected = 0.0 if step == end - 1 else ratio * level
+            assert pace.wandering == pytest.approx(max(0.0, expected**2 - left**2) ** 0.5)

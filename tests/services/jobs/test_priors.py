@@ -162,6 +162,13 @@ WRONG: dict[str, Case] = {
         lambda _: coded(prior="", recipe="simonyan2013", parameters=SynthesisParameters(wandering=1.0)),
         INVALID, "INVALID_PARAMETER", "parameters.wandering",
     ),
+    "steps of two kinds": (
+        lambda _: coded(parameters=SynthesisParameters(denoising=0.5)),
+        INVALID, "INVALID_PARAMETER", "parameters.denoising",
+    ),
+    "more cycles than steps": (
+        lambda _: coded(parameters=SynthesisParameters(steps=5)), INVALID, "INVALID_PARAMETER", "parameters.cycles",
+    ),
     "examples of nothing": (
         lambda _: coded(examples=DatasetExamples()), INVALID, "NAME_INVALID", "examples.collection",
     ),
