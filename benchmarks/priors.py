@@ -27,7 +27,7 @@ from convscope.engine.synthesis.recipes import RECIPES
 from convscope.services.common.tuning import tune_process
 
 TRAINING_AT_MOST, RECIPE_AT_MOST = 1.1, 0.8
-PICTURES, BATCH, STEPS, ROUNDS = 64, 16, 8, 5
+PICTURES, BATCH, STEPS, ROUNDS = 64, 8, 4, 3
 TARGET = 1
 
 
@@ -117,7 +117,7 @@ class _Bare:
     @staticmethod
     def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         loss.item()
 
@@ -152,7 +152,7 @@ def _plain_recipe(model: Model, prior: Prior, parameters: SynthesisParameters) -
         for _ in range(parameters.steps):
             code = code.detach().requires_grad_()
             score = module((prior.generator(code) - mean) / std)[0, TARGET]
-            score.backward()
+            torch.autograd.backward(score)
             assert code.grad is not None
             step = 0.3 * code.grad / code.grad.abs().mean()
             if parameters.optimizer == "langevin":
