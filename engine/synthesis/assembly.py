@@ -215,7 +215,8 @@ def _optimizer(
 def _paces(parameters: SynthesisParameters, stages: Stages) -> Steady | Annealed:
     if parameters.final_noise:
         levels = (parameters.noise, parameters.final_noise)
-        return Annealed(*levels, parameters.cycles, parameters.steps, stages.step_size)
+        power = 2 if parameters.normalization == "none" else 1
+        return Annealed(*levels, parameters.cycles, parameters.steps, stages.step_size, power=power)
     return Steady(parameters.denoising, parameters.wandering, stages.step_size, parameters.chain_every)
 
 

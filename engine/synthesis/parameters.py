@@ -100,7 +100,8 @@ class SynthesisParameters(Parameters):
     """Standard deviation of the noise that a step of langevin adds: PPGN's epsilon3."""
     final_noise: NotNegative = 0.0
     """Of langevin: to which the noise in the code falls from `noise`; how far a step goes and what it adds follow from
-    that, and step_size is over the noise's variance. 0: all steps are alike, by denoising and wandering."""
+    that, and step_size is over the noise's variance, or its standard deviation where the gradient is normalized. 0:
+    all steps are alike, by denoising and wandering."""
     cycles: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often it falls, in equal parts of the steps; each time from the denoised code with `noise` over it."""
     chain_every: Annotated[int, Field(ge=1, le=100_000)] = 10

@@ -308,9 +308,9 @@ NGUYEN_DGN = Recipe(
     (PRIOR,),
     SynthesisParameters(
         parameterization="code",
-        noise=1.0,
+        noise=0.3,
         steps=200,
-        step_size=0.3,  # 8, falling to 1e-10, in fc6's numbers
+        step_size=0.015,  # 8, falling to 1e-10, in fc6's numbers
         final_step_size=1e-10,
         normalization="mean_abs",
         decay=0.01,

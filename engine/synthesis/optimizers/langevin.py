@@ -49,13 +49,21 @@ class Annealed:
     sampling)."""
 
     def __init__(
-        self, highest: float, lowest: float, cycles: int, steps: int, step_size: Callable[[int], float]
+        self,
+        highest: float,
+        lowest: float,
+        cycles: int,
+        steps: int,
+        step_size: Callable[[int], float],
+        *,
+        power: int = 2,
     ) -> None:
-        """highest, lowest: standard deviations. steps: of all cycles. step_size: of the gradient over the noise's
-        variance."""
+        """highest, lowest: standard deviations. steps: of all cycles. step_size: of the gradient, over the noise's
+        standard deviation to that power: 2, or 1 where the gradient has one length throughout."""
         self._highest, self._lowest = highest, lowest
         self._ends = [round(steps * (cycle + 1) / cycles) for cycle in range(cycles)]
         self._step_size = step_size
+        self._power = power
 
     def at(self, step: int) -> Pace:
         """As Steady."""
@@ -66,7 +74,7 @@ class Annealed:
         last = step == end - 1
         wandering = 0.0 if last else ratio * part**0.5 * level
         begins = self._highest if step == first > 0 else 0.0
-        return Pace(part, part * self._step_size(step) * level**2, wandering, begins)
+        return Pace(part, part * self._step_size(step) * level**self._power, wandering, begins)
 
     def links(self, step: int) -> bool:
         """As Steady: where a cycle ends."""

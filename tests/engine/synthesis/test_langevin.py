@@ -127,8 +127,9 @@ def test_noise_falls_to_what_it_is_to_be_and_the_walk_samples() -> None:
     assert abs(torch.corrcoef(torch.stack([before, after]))[0, 1].item()) < 0.1
 
 
-def test_cycles_share_the_steps() -> None:
-    paces = Annealed(10.0, 0.1, 3, 10, lambda step: 2.0)
+@pytest.mark.parametrize("power", [1, 2])
+def test_cycles_share_the_steps(power: int) -> None:
+    paces = Annealed(10.0, 0.1, 3, 10, lambda step: 2.0, power=power)
     assert [step for step in range(10) if paces.links(step)] == [2, 6, 9]
     assert [step for step in range(10) if paces.at(step).begins] == [3, 7]
     for first, end in ((0, 3), (3, 7), (7, 10)):
@@ -136,7 +137,7 @@ def test_cycles_share_the_steps() -> None:
         for step in range(first, end):
             pace, level = paces.at(step), 10.0 * ratio ** (step - first)
             assert pace.denoising == pytest.approx(1 - ratio**2)
-            assert pace.factor == pytest.approx(2.0 * pace.denoising * level**2)
+            assert pace.factor == pytest.approx(2.0 * pace.denoising * level**power)
             # What is left of the noise, and what is added, are the next level together.
             left = (1 - pace.denoising) * level
             expected = 0.0 if step == end - 1 else ratio * level
