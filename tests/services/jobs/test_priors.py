@@ -14,7 +14,7 @@ from convscope.engine.generation.shipped import SHIPPED, shipped_header
 from convscope.services.common.collections.collection import IndexRecord
 from convscope.services.common.collections.records import CollectionRecords
 from convscope.services.common.jobs.kinds import TRAIN_PRIOR, VISUALIZE_CLASS
-from convscope.v1.collection_service_pb2 import UploadImagesRequest
+from convscope.v1.collection_service_pb2 import CreateCollectionRequest, UploadImagesRequest
 from convscope.v1.model_service_pb2 import Layer, ModelCard, Preprocessing
 from convscope.v1.synthesis_service_pb2 import (
     DatasetExamples,
@@ -32,7 +32,7 @@ from convscope.v1.synthesis_service_pb2 import (
 )
 from convscope.v1.target_pb2 import ClassReference, Unit
 from tests.services.calls import SECONDS, refusal
-from tests.services.jobs.server import MODEL, PNG, Jobs, jobs_server, picturing
+from tests.services.jobs.server import MODEL, PNG, Jobs, JobStubs, jobs_server, picturing
 from tests.services.jobs.test_annotations import NOWHERE, filled
 from tests.services.pictures import noise, to_file
 
@@ -53,12 +53,17 @@ OWN = ModelCard(
 
 def many(jobs: Jobs, count: int = FEWEST) -> str:
     """A collection of so many small images."""
-    name = filled(jobs, 1)
+    return uploaded(jobs.stubs, count, timeout=SECONDS)
+
+
+def uploaded(stubs: JobStubs, count: int = FEWEST, **options: Any) -> str:
+    """The same by calls with options."""
+    name = str(stubs.create_collection(CreateCollectionRequest(), **options).collection.name)
     requests = [
         UploadImagesRequest(collection=name, file_name=f"{place}.png", content=to_file(noise(8, 8, place)))
-        for place in range(1, count)
+        for place in range(count)
     ]
-    jobs.stubs.upload_images(iter([UploadImagesRequest(collection=name), *requests]), timeout=SECONDS)
+    stubs.upload_images(iter([UploadImagesRequest(collection=name), *requests]), **options)
     return name
 
 
