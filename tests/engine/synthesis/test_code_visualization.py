@@ -103,7 +103,7 @@ def test_dgn_is_ascent_on_the_code_with_decay_within_its_bounds(tiny_exactly: Mo
     """Step by step: the class's score of the generator's picture, whose gradient is divided by its mean absolute value;
     steps that shrink to nothing; then a hundredth taken off, then three standard deviations."""
     model, prior, steps = tiny_exactly, exact(priors["12"]), 20
-    synthesis = finish(starts(model, prior, "nguyen2016_dgn", steps=steps, step_size=2.0)(None))
+    synthesis = finish(starts(model, prior, "nguyen2016_dgn", steps=steps, step_size=2.0, noise=1.0)(None))
     lowest, highest = prior.range.bounds
     code = torch.randn(1, 16, 1, 1, generator=torch.Generator().manual_seed(5)).clamp(lowest, highest)
     codes, clipped = code.repeat(2, 1, 1, 1), 0
