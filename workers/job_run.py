@@ -18,6 +18,7 @@ from convscope.services.common.jobs.job import Failure, File, Lease
 from convscope.services.common.jobs.records import JobRecords, Verdict
 from convscope.services.common.telemetry.correlation import begin_correlation, end_correlation
 from convscope.services.common.telemetry.traces import span
+from convscope.workers.blamed_field import blamed_field
 from convscope.workers.flag import Flag
 from convscope.workers.kinds import WORK
 from convscope.workers.lease_keeper import LeaseKeeper
@@ -30,7 +31,6 @@ from convscope.workers.metrics import (
     STEPS,
     STORE_AWAY,
 )
-from convscope.workers.request_fields import field_in_request
 from convscope.workers.settings import WorkerSettings
 from convscope.workers.warm_models import WarmModels
 from convscope.workers.work import Bench, Work
@@ -247,7 +247,7 @@ def _failure(error: Exception, lease: Lease, settings: WorkerSettings) -> tuple[
     """Why an attempt failed, and whether another one might not."""
     match error:
         case ConvscopeError():
-            return Failure(error.status, error.reason, error.message, field_in_request(lease, error.field)), False
+            return Failure(error.status, error.reason, error.message, blamed_field(lease, error.field)), False
         case SoftTimeLimitExceeded():
             message = f"one attempt took longer than the {settings.job_seconds} s that it may"
             return Failure("DEADLINE_EXCEEDED", "JOB_TOO_LONG", message), False

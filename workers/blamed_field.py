@@ -9,7 +9,7 @@ from convscope.services.common.jobs.job import Lease
 from convscope.services.common.jobs.kinds import TRAIN_PRIOR
 
 
-def field_in_request(lease: Lease, field: str) -> str:
+def blamed_field(lease: Lease, field: str) -> str:
     """What of the request is to blame for what the engine says of `field`: parameters may be a message of their own."""
     spec: Mapping[str, Any] = lease.spec
     if lease.kind == TRAIN_PRIOR:
