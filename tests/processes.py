@@ -147,7 +147,9 @@ class LastingStore:
     def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
         options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder)}
-        options |= {"appendonly": "yes", "save": "", "logfile": str(self.folder / "store.log")}
+        # With "everysec" a write may wait for a busy disk: a store that is killed then has lost what it answered.
+        options |= {"appendonly": "yes", "appendfsync": "always"}
+        options |= {"save": "", "logfile": str(self.folder / "store.log")}
         options |= {"requirepass": self._password} if self._password else {}
         command = [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
         self._process = subprocess.Popen(command)
