@@ -24,10 +24,10 @@ from tests.engine.reference import (
     Rule,
     Shown,
     Shows,
-    modified_gradient,
-    rewritten,
+    gradients_by,
     show,
 )
+from tests.engine.scanned import FULL_SIZE, precise
 
 RANDOM = (
     "alexnet",
@@ -92,10 +92,28 @@ def inputs(photographs: dict[str, Image.Image]) -> Callable[[Model], Tensor]:
 
 @pytest.fixture(scope="package")
 def shown(load: Load, inputs: Inputs) -> Shows:
-    """What the first two photographs show in a network, for the TARGETS."""
+    """What the pictures of precise() show in a network, for the TARGETS."""
 
     @cache
     def shown(network: str) -> list[Shown]:
+        module, images = precise(network, load, inputs)
+        pairs = zip(images, TARGETS, strict=True)
+        return [show(module, SUGGESTED[network], image, target) for image, target in pairs]
+
+    return shown
+
+
+@pytest.fixture(scope="package")
+def shown_at_full_size(load: Load, inputs: Inputs) -> Shows:
+    """What the first two photographs show in float32 in one of FULL_SIZE, for the TARGETS.
+
+    Behind their suggested layers comes no ReLU, whose kinks precise() tells of: the activation and its gradient are
+    good for a comparison, the gradient by the pixels is not.
+    """
+
+    @cache
+    def shown(network: str) -> list[Shown]:
+        assert network in FULL_SIZE
         model = load(network)
         pairs = zip(inputs(model)[:2], TARGETS, strict=True)
         return [show(model.module, SUGGESTED[network], image, target) for image, target in pairs]
@@ -105,15 +123,10 @@ def shown(load: Load, inputs: Inputs) -> Shows:
 
 @pytest.fixture(scope="package")
 def modified(load: Load, inputs: Inputs) -> Modified:
-    """The gradient of the first two photographs by a backward rule, for the TARGETS: [2, 3, H, W]."""
+    """The gradient of the pictures of precise() by a backward rule, for the TARGETS: [2, 3, H, W]."""
 
     @cache
     def modified(network: str, rule: Rule) -> Tensor:
-        model = load(network)
-        with rewritten(model.module, rule) as copy:
-            pairs = zip(inputs(model)[:2], TARGETS, strict=True)
-            gradients = [modified_gradient(copy.module, image, target) for image, target in pairs]
-        assert copy.relus == 2 * RELUS[network]
-        return torch.stack(gradients)
+        return gradients_by(rule, *precise(network, load, inputs), relus=RELUS[network])
 
     return modified

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from math import inf
+from math import inf, isqrt
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -88,8 +88,11 @@ def runs_of(module: nn.Module, layer: str, image: Tensor, target: int) -> list[t
 
 
 def on_grid(output: Tensor) -> Tensor:
-    """The output of a layer for one image as [channels, h, w]; ViT has a class token, then 14 rows of 14 patches."""
-    return output if output.ndim == 3 else output[1:].reshape(14, 14, -1).permute(2, 0, 1)
+    """The output of a layer for one image as [channels, h, w]; ViT has a class token, then a square row by row."""
+    if output.ndim == 3:
+        return output
+    side = isqrt(len(output) - 1)
+    return output[1:].reshape(side, side, -1).permute(2, 0, 1)
 
 
 class Rectify(torch.autograd.Function):
@@ -165,6 +168,15 @@ def modified_gradient(module: nn.Module, image: Tensor, target: int) -> Tensor:
     module(pixels.unsqueeze(0))[0, target].backward()
     assert pixels.grad is not None
     return pixels.grad
+
+
+def gradients_by(rule: Rule, module: nn.Module, images: Tensor, *, relus: int) -> Tensor:
+    """The gradient of images by a backward rule, for the TARGETS, through so many ReLUs each: [2, 3, H, W]."""
+    with rewritten(module, rule) as copy:
+        pairs = zip(images, TARGETS, strict=True)
+        gradients = [modified_gradient(copy.module, image, target) for image, target in pairs]
+    assert copy.relus == len(images) * relus
+    return torch.stack(gradients)
 
 
 def assert_same_where_there_is_evidence(found: Tensor, expected: Tensor) -> None:

@@ -9,6 +9,7 @@ from convscope.engine import attribute
 from convscope.engine.attribution.target import UnitTarget
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shows
 from tests.engine.rounding import assert_same_but_rounding, differs
+from tests.engine.scanned import FULL_SIZE, precise
 
 
 def paper(activation: Tensor) -> Tensor:
@@ -23,10 +24,20 @@ def paper(activation: Tensor) -> Tensor:
 def test_it_is_the_papers_map_for_every_image_of_a_batch(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
+    module, images = precise(network, load, inputs)
     expected = torch.stack([paper(one.activation) for one in shown(network)])
-    assert_same_but_rounding(attribute(model.module, images, TARGETS, "eigen_cam", relu=False), expected)
+    assert_same_but_rounding(attribute(module, images, TARGETS, "eigen_cam", relu=False), expected)
+
+
+@pytest.mark.parametrize("network", FULL_SIZE)
+def test_in_float32_at_full_size_it_is_the_papers_map_too(
+    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
+) -> None:
+    model = load(network)
+    expected = torch.stack([paper(one.activation) for one in shown_at_full_size(network)])
+    found = attribute(model.module, inputs(model)[:2], TARGETS, "eigen_cam", relu=False)
+    assert found.dtype == torch.float32
+    assert_same_but_rounding(found, expected)
 
 
 def test_a_layer_of_many_places_takes_no_matrix_of_them_all() -> None:
@@ -52,8 +63,7 @@ def test_it_is_the_same_for_every_target(load: Load, inputs: Inputs) -> None:
 def test_pytorch_grad_cam_takes_the_mean_off_each_channel_and_any_sign(
     load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load("resnet18")
-    found = attribute(model.module, inputs(model)[:2], TARGETS, "eigen_cam", relu=False)
+    found = attribute(*precise("resnet18", load, inputs), TARGETS, "eigen_cam", relu=False)
     for mine, one in zip(found, shown("resnet18"), strict=True):
         peer = torch.from_numpy(get_2d_projection(one.activation[None].double().numpy()))
         centred = paper(one.activation - one.activation.mean(dim=(1, 2), keepdim=True))

@@ -20,6 +20,7 @@ from tests.engine.reference import (
     show,
 )
 from tests.engine.rounding import assert_same_but_rounding, differs
+from tests.engine.scanned import FULL_SIZE, for_peers, precise
 
 OTHERS = [
     ("alexnet", "features.0"),
@@ -60,40 +61,45 @@ def paper(module: nn.Module, layer: str, images: Tensor, targets: list[int]) -> 
 def test_without_a_layer_it_is_the_papers_map_of_the_suggested_one(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
     expected = torch.stack([weighted_sum(one.activation, one.gradient) for one in shown(network)])
+    found = attribute(*precise(network, load, inputs), TARGETS, "grad_cam", relu=False)
+    assert_same_but_rounding(found, expected)
+
+
+@pytest.mark.parametrize("network", FULL_SIZE)
+def test_in_float32_at_full_size_it_is_the_papers_map_too(
+    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
+) -> None:
+    model = load(network)
+    expected = torch.stack([weighted_sum(one.activation, one.gradient) for one in shown_at_full_size(network)])
     found = attribute(model.module, inputs(model)[:2], TARGETS, "grad_cam", relu=False)
+    assert found.dtype == torch.float32
     assert_same_but_rounding(found, expected)
 
 
 @pytest.mark.parametrize(("network", "layer"), OTHERS)
 def test_it_is_the_papers_map_for_every_image_of_a_batch(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    expected = paper(model.module, layer, images, TARGETS)
-    found = attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False)
+    module, images = precise(network, load, inputs)
+    expected = paper(module, layer, images, TARGETS)
+    found = attribute(module, images, TARGETS, "grad_cam", layer=layer, relu=False)
     assert_same_but_rounding(found, expected)
 
 
 @pytest.mark.parametrize(("network", "layer"), [*WITHOUT_TOKENS.items(), *OTHERS[:-1]])
 def test_without_relu_it_is_captums(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    captum = LayerGradCam(model.module, model.module.get_submodule(layer))
+    module, images = for_peers(network, load, inputs)
+    captum = LayerGradCam(module, module.get_submodule(layer))
     expected = captum.attribute(images.clone().requires_grad_(), target=TARGETS).detach()
-    found = attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False)
+    found = attribute(module, images, TARGETS, "grad_cam", layer=layer, relu=False)
     assert_same_but_rounding(found, expected)
 
 
 @pytest.mark.parametrize(("network", "layer"), WITHOUT_TOKENS.items())
 def test_with_relu_it_is_captums(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    captum = LayerGradCam(model.module, model.module.get_submodule(layer))
+    module, images = for_peers(network, load, inputs)
+    captum = LayerGradCam(module, module.get_submodule(layer))
     expected = captum.attribute(images.clone().requires_grad_(), target=TARGETS, relu_attributions=True)
-    assert_same_where_there_is_evidence(
-        attribute(model.module, images, TARGETS, "grad_cam", layer=layer), expected.detach()
-    )
+    assert_same_where_there_is_evidence(attribute(module, images, TARGETS, "grad_cam", layer=layer), expected.detach())
 
 
 # Where no operation in place follows: torchcam keeps the activation itself, not a copy.
@@ -102,22 +108,20 @@ def test_with_relu_it_is_captums(network: str, layer: str, load: Load, inputs: I
     [("alexnet", "features.11"), ("resnet18", "layer4"), ("resnet101", "layer4"), ("efficientnet_lite0", "head")],
 )
 def test_with_relu_it_is_torchcams(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    with GradCAM(model.module, layer) as extractor:
-        scores = model.module(images.clone().requires_grad_())
+    module, images = for_peers(network, load, inputs)
+    with GradCAM(module, layer) as extractor:
+        scores = module(images.clone().requires_grad_())
         (expected,) = extractor(class_idx=TARGETS, scores=scores, normalized=False)
     assert_same_where_there_is_evidence(
-        attribute(model.module, images, TARGETS, "grad_cam", layer=layer), expected.detach().unsqueeze(1)
+        attribute(module, images, TARGETS, "grad_cam", layer=layer), expected.detach().unsqueeze(1)
     )
 
 
 def test_the_relu_keeps_evidence_for_the_class_only(load: Load, inputs: Inputs) -> None:
-    model = load("efficientnet_lite0")
-    images = inputs(model)[:2]
-    signed = paper(model.module, "blocks.5", images, TARGETS)
+    module, images = precise("efficientnet_lite0", load, inputs)
+    signed = paper(module, "blocks.5", images, TARGETS)
     assert all(bool((one > 0).any()) and bool((one < 0).any()) for one in signed)
-    found = attribute(model.module, images, TARGETS, "grad_cam", layer="blocks.5")
+    found = attribute(module, images, TARGETS, "grad_cam", layer="blocks.5")
     assert_same_but_rounding(found, signed.clamp(min=0))
 
 
@@ -132,12 +136,9 @@ def test_the_relu_keeps_evidence_for_the_class_only(load: Load, inputs: Inputs) 
     ],
 )
 def test_batched_and_alone_give_the_same(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    together = attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False)
-    alone = [
-        attribute(model.module, images[i : i + 1], TARGETS[i], "grad_cam", layer=layer, relu=False) for i in range(2)
-    ]
+    module, images = precise(network, load, inputs)
+    together = attribute(module, images, TARGETS, "grad_cam", layer=layer, relu=False)
+    alone = [attribute(module, images[i : i + 1], TARGETS[i], "grad_cam", layer=layer, relu=False) for i in range(2)]
     assert_same_but_rounding(torch.cat(alone), together)
 
 
@@ -161,21 +162,19 @@ def test_without_a_target_the_top_class_of_each_image_is_explained(load: Load, i
 
 @pytest.mark.parametrize("layer", ["features", "features.norm5"])
 def test_the_activation_is_taken_before_an_operation_in_place(layer: str, load: Load, inputs: Inputs) -> None:
-    model = load("densenet121")
-    images = inputs(model)[:2]
-    shown = show(model.module, layer, images[0], TARGETS[0])
+    module, images = precise("densenet121", load, inputs)
+    shown = show(module, layer, images[0], TARGETS[0])
     overwritten = weighted_sum(shown.activation.relu(), shown.gradient)
-    (found,) = attribute(model.module, images[:1], TARGETS[:1], "grad_cam", layer=layer, relu=False)
+    (found,) = attribute(module, images[:1], TARGETS[:1], "grad_cam", layer=layer, relu=False)
     assert differs(found, overwritten)
 
 
 @pytest.mark.parametrize("layer", ["layer4.1.relu", "layer1.0.relu"])
 def test_of_a_layer_that_runs_twice_the_last_run_counts(layer: str, load: Load, inputs: Inputs) -> None:
-    model = load("resnet18")
-    images = inputs(model)[:2]
-    found = attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False)
-    assert_same_but_rounding(found, paper(model.module, layer, images, TARGETS))
-    first, _ = runs_of(model.module, layer, images[0].clone().requires_grad_(), TARGETS[0])
+    module, images = precise("resnet18", load, inputs)
+    found = attribute(module, images, TARGETS, "grad_cam", layer=layer, relu=False)
+    assert_same_but_rounding(found, paper(module, layer, images, TARGETS))
+    first, _ = runs_of(module, layer, images[0].clone().requires_grad_(), TARGETS[0])
     assert differs(found[0], weighted_sum(*first))
 
 

@@ -10,6 +10,7 @@ from convscope.engine import attribute
 from convscope.engine.attribution.target import ClassTarget
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shown, Shows
 from tests.engine.rounding import assert_same_but_rounding, differs
+from tests.engine.scanned import FULL_SIZE, precise
 
 
 def paper(shown: Shown) -> Tensor:
@@ -27,11 +28,21 @@ def paper(shown: Shown) -> Tensor:
 def test_it_is_the_papers_map_for_every_image_of_a_batch(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
+    module, images = precise(network, load, inputs)
     expected = torch.stack([paper(one) for one in shown(network)])
-    signed = attribute(model.module, images, TARGETS, "grad_cam_plus_plus", relu=False)
+    signed = attribute(module, images, TARGETS, "grad_cam_plus_plus", relu=False)
     assert_same_but_rounding(signed, expected)
+
+
+@pytest.mark.parametrize("network", FULL_SIZE)
+def test_in_float32_at_full_size_it_is_the_papers_map_too(
+    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
+) -> None:
+    model = load(network)
+    expected = torch.stack([paper(one) for one in shown_at_full_size(network)])
+    found = attribute(model.module, inputs(model)[:2], TARGETS, "grad_cam_plus_plus", relu=False)
+    assert found.dtype == torch.float32
+    assert_same_but_rounding(found, expected)
 
 
 def test_it_is_what_the_derivatives_of_the_exponential_of_the_score_say() -> None:
@@ -98,17 +109,16 @@ def test_torchcams_loses_its_alpha_and_weighs_by_the_cube_of_the_gradient(
     load: Load, inputs: Inputs, shown: Shows
 ) -> None:
     """It divides a copy: `alpha[mask].div_()`. What is left is w_k = sum_ij g^2 ReLU(g)."""
-    model = load("resnet18")
-    images = inputs(model)[:2]
-    with GradCAMpp(model.module, "layer4") as extractor:
-        scores = model.module(images.clone().requires_grad_())
+    module, images = precise("resnet18", load, inputs)
+    with GradCAMpp(module, "layer4") as extractor:
+        scores = module(images.clone().requires_grad_())
         (torchcam,) = extractor(class_idx=TARGETS, scores=scores, normalized=False)
     cubes = [
         torch.einsum("k,khw->hw", (one.gradient.double().clamp(min=0) ** 3).sum(dim=(1, 2)), one.activation.double())
         for one in shown("resnet18")
     ]
     assert_same_but_rounding(torchcam.detach(), torch.stack(cubes))
-    found = attribute(model.module, images, TARGETS, "grad_cam_plus_plus")[:, 0]
+    found = attribute(module, images, TARGETS, "grad_cam_plus_plus")[:, 0]
     assert differs(found / found.amax(), torchcam.detach() / torchcam.amax())
 
 

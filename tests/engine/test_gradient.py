@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from convscope.engine import attribute
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shows
 from tests.engine.rounding import assert_same_but_rounding, differs
+from tests.engine.scanned import FULL_SIZE, precise
 
 METHODS = ("gradient", "input_x_gradient")
 
@@ -29,10 +30,9 @@ def pictures() -> Tensor:
 def test_it_is_the_derivative_by_every_colour_of_every_pixel(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
+    module, images = precise(network, load, inputs)
     expected = torch.stack([one.pixels for one in shown(network)])
-    found = attribute(model.module, images, TARGETS, "gradient")
+    found = attribute(module, images, TARGETS, "gradient")
     assert found.shape == images.shape
     assert (found < 0).any()
     assert (found > 0).any()
@@ -43,13 +43,12 @@ def test_it_is_the_derivative_by_every_colour_of_every_pixel(
 def test_times_the_input_it_is_the_product_with_what_the_network_was_given(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    expected = torch.stack([image.double() * one.pixels for image, one in zip(images, shown(network), strict=True)])
-    assert_same_but_rounding(attribute(model.module, images, TARGETS, "input_x_gradient"), expected)
+    module, images = precise(network, load, inputs)
+    expected = torch.stack([image * one.pixels for image, one in zip(images, shown(network), strict=True)])
+    assert_same_but_rounding(attribute(module, images, TARGETS, "input_x_gradient"), expected)
 
 
-@pytest.mark.parametrize("network", ["resnet18", "efficientnet_lite0"])
+@pytest.mark.parametrize("network", FULL_SIZE)
 def test_times_the_input_it_is_captums(network: str, load: Load, inputs: Inputs) -> None:
     model = load(network)
     images = inputs(model)[:2]
@@ -59,10 +58,9 @@ def test_times_the_input_it_is_captums(network: str, load: Load, inputs: Inputs)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_batched_and_alone_give_the_same(method: str, load: Load, inputs: Inputs) -> None:
-    model = load("resnet18")
-    images = inputs(model)[:2]
-    together = attribute(model.module, images, TARGETS, method)
-    alone = [attribute(model.module, images[i : i + 1], TARGETS[i], method) for i in range(2)]
+    module, images = precise("resnet18", load, inputs)
+    together = attribute(module, images, TARGETS, method)
+    alone = [attribute(module, images[i : i + 1], TARGETS[i], method) for i in range(2)]
     assert_same_but_rounding(torch.cat(alone), together)
 
 

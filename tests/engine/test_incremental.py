@@ -25,7 +25,7 @@ NETWORKS = {
     "resnet101": 96,
     "densenet121": 128,
     "googlenet": 160,
-    "inception_v3": 192,
+    "inception_v3": 139,
     "squeezenet1_1": 160,
     "mobilenet_v2": 160,
     "mobilenet_v3_small": 160,
@@ -33,7 +33,7 @@ NETWORKS = {
     "convnext_tiny": 96,
     "regnet_y_400mf": 128,
     "shufflenet_v2_x1_0": 128,
-    "vit_b_32": 224,
+    "vit_b_32": 96,
     "swin_t": 96,
 }
 
@@ -71,8 +71,12 @@ def lively(module: nn.Module) -> nn.Module:
 
 
 def torchvision_network(name: str) -> nn.Module:
-    auxiliary = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    return torchvision.models.get_model(name, **auxiliary)  # type: ignore[no-any-return]
+    options: dict[str, object] = {}
+    if name in ("googlenet", "inception_v3"):
+        options = {"aux_logits": False, "init_weights": False}
+    if name == "vit_b_32":
+        options = {"image_size": NETWORKS[name]}
+    return torchvision.models.get_model(name, **options)  # type: ignore[no-any-return]
 
 
 def picture(height: int, width: int) -> Tensor:

@@ -8,6 +8,7 @@ from torchcam.methods import LayerCAM
 from convscope.engine import attribute
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shown, Shows, show
 from tests.engine.rounding import assert_same_but_rounding, differs
+from tests.engine.scanned import FULL_SIZE, for_peers, precise
 
 
 def paper(shown: Shown) -> Tensor:
@@ -22,34 +23,42 @@ def paper(shown: Shown) -> Tensor:
 def test_it_is_the_papers_map_for_every_image_of_a_batch(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
+    module, images = precise(network, load, inputs)
     expected = torch.stack([paper(one) for one in shown(network)])
-    assert_same_but_rounding(attribute(model.module, images, TARGETS, "layer_cam", relu=False), expected)
+    assert_same_but_rounding(attribute(module, images, TARGETS, "layer_cam", relu=False), expected)
+
+
+@pytest.mark.parametrize("network", FULL_SIZE)
+def test_in_float32_at_full_size_it_is_the_papers_map_too(
+    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
+) -> None:
+    model = load(network)
+    expected = torch.stack([paper(one) for one in shown_at_full_size(network)])
+    found = attribute(model.module, inputs(model)[:2], TARGETS, "layer_cam", relu=False)
+    assert found.dtype == torch.float32
+    assert_same_but_rounding(found, expected)
 
 
 @pytest.mark.parametrize(("network", "layer"), [("resnet18", "layer1"), ("efficientnet_lite0", "blocks.2")])
 def test_early_layers_serve_too(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
+    module, images = precise(network, load, inputs)
     pairs = zip(images, TARGETS, strict=True)
-    expected = torch.stack([paper(show(model.module, layer, image, target)) for image, target in pairs])
-    found = attribute(model.module, images, TARGETS, "layer_cam", layer=layer, relu=False)
-    assert found.shape[2:] == (56, 56)
+    expected = torch.stack([paper(show(module, layer, image, target)) for image, target in pairs])
+    found = attribute(module, images, TARGETS, "layer_cam", layer=layer, relu=False)
+    assert [4 * side for side in found.shape[2:]] == list(images.shape[2:])
     assert_same_but_rounding(found, expected)
-    assert differs(found, attribute(model.module, images, TARGETS, "grad_cam", layer=layer, relu=False))
+    assert differs(found, attribute(module, images, TARGETS, "grad_cam", layer=layer, relu=False))
 
 
 @pytest.mark.parametrize(
     ("network", "layer"), [("alexnet", "features.11"), ("resnet18", "layer4"), ("resnet18", "layer2")]
 )
 def test_it_is_torchcams(network: str, layer: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    with LayerCAM(model.module, layer) as extractor:
-        scores = model.module(images.clone().requires_grad_())
+    module, images = for_peers(network, load, inputs)
+    with LayerCAM(module, layer) as extractor:
+        scores = module(images.clone().requires_grad_())
         (expected,) = extractor(class_idx=TARGETS, scores=scores, normalized=False)
-    found = attribute(model.module, images, TARGETS, "layer_cam", layer=layer)
+    found = attribute(module, images, TARGETS, "layer_cam", layer=layer)
     assert_same_but_rounding(found, expected.detach().unsqueeze(1))
 
 

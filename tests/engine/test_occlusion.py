@@ -1,7 +1,6 @@
 """Occlusion covers a window at every place and says how far the probability drops."""
 
-from collections.abc import Callable
-from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,24 +13,13 @@ from convscope.engine.attribution.attribute import attribute_fully
 from convscope.engine.attribution.target import ClassTarget, UnitTarget
 from convscope.engine.errors import InvalidParameter
 from convscope.engine.incremental import IncrementalForward
-from convscope.engine.models.model import Model
 from convscope.engine.models.preprocessing import Preprocessing
+from tests.engine.reference import TARGETS, Inputs, Load
 from tests.engine.rounding import assert_same_but_rounding
+from tests.engine.scanned import NETWORKS, precise, scanned
 
-NETWORKS = (
-    "alexnet",
-    "vgg16",
-    "resnet18",
-    "resnet101",
-    "densenet121",
-    "googlenet",
-    "efficientnet_lite0",
-    "vit_b_16",
-)
-TARGETS = [281, 3]
-
-Load = Callable[[str], Model]
-Inputs = Callable[[Model], Tensor]
+# Window and stride by the shorter side of a picture: the windows overlap, and the last do not keep the stride.
+WINDOWS = {32: (20, 15), 64: (40, 30)}
 
 
 @torch.no_grad()
@@ -61,13 +49,13 @@ def paper(
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_it_is_the_papers_map_for_every_image_of_a_batch(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
     # In double precision: a score of hundreds less one that is nearly the same leaves few digits of single precision.
-    module, images = _double(model.module), inputs(model)[:2].double()
-    found = attribute(module, images, [ClassTarget((t,), output="score") for t in TARGETS], "occlusion",
-                      window=160, stride=64, fill="zero")  # fmt: skip
+    module, images = precise(network, load, inputs)
+    window, stride = WINDOWS[min(images.shape[2:])]
+    targets = [ClassTarget((target,), output="score") for target in TARGETS]
+    found = attribute(module, images, targets, "occlusion", window=window, stride=stride, fill="zero")
     expected = [
-        paper(module, image, target, window=160, stride=64, empty=torch.zeros_like(image))
+        paper(module, image, target, window=window, stride=stride, empty=torch.zeros_like(image))
         for image, target in zip(images, TARGETS, strict=True)
     ]
     assert found.shape == (2, 1, *images.shape[2:])
@@ -86,41 +74,41 @@ def test_it_is_the_drop_of_the_probability_unless_the_target_says_otherwise(load
 
 @pytest.mark.parametrize("network", ["alexnet", "resnet18", "efficientnet_lite0"])
 def test_it_is_captums_where_the_windows_fill_the_picture(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    module, images = _double(model.module), inputs(model)[:2].double()
-    captum = Occlusion(module).attribute(images, (3, 112, 112), (3, 56, 56), target=TARGETS, perturbations_per_eval=8)
+    module, images = precise(network, load, inputs)
+    captum = Occlusion(module).attribute(images, (3, 32, 32), (3, 16, 16), target=TARGETS, perturbations_per_eval=8)
     targets = [ClassTarget((target,), output="score") for target in TARGETS]
-    found = attribute(module, images, targets, "occlusion", window=112, stride=56, fill="zero")
+    found = attribute(module, images, targets, "occlusion", window=32, stride=16, fill="zero")
     assert_same_but_rounding(found, captum[:, :1])
 
 
 def test_the_last_window_ends_where_the_picture_does_while_captums_is_cut_off(load: Load, inputs: Inputs) -> None:
-    model = load("resnet18")
-    module, images = _double(model.module), inputs(model)[:1].double()
-    options: dict[str, Any] = {"window": 100, "stride": 100, "fill": "zero"}
+    module, images = precise("resnet18", load, inputs)
+    images = images[:1]
+    options: dict[str, Any] = {"window": 28, "stride": 28, "fill": "zero"}
     found = attribute(module, images, [ClassTarget((3,), output="score")], "occlusion", **options)
-    expected = paper(module, images[0], 3, window=100, stride=100, empty=torch.zeros_like(images[0]))
+    expected = paper(module, images[0], 3, window=28, stride=28, empty=torch.zeros_like(images[0]))
     assert_same_but_rounding(found, expected.unsqueeze(0))
-    captum = Occlusion(module).attribute(images, (3, 100, 100), (3, 100, 100), target=3)[:, :1]
+    captum = Occlusion(module).attribute(images, (3, 28, 28), (3, 28, 28), target=3)[:, :1]
     assert (captum - found).abs().max() > 0.01 * found.abs().max()
 
 
 def test_a_unit_is_explained_by_whole_passes(load: Load, inputs: Inputs) -> None:
-    model = load("resnet18")
-    module, image = _double(model.module), inputs(model)[:1].double()
-    found = attribute(module, image, UnitTarget("layer4", 7), "occlusion", window=112, stride=112, fill="zero")
+    module, images = precise("resnet18", load, inputs)
+    image = images[:1]
+    found = attribute(module, image, UnitTarget("layer4", 7), "occlusion", window=32, stride=32, fill="zero")
+    corners = list(product((0, 32), (0, 32, 64)))
     seen: list[Tensor] = []
     handle = module.get_submodule("layer4").register_forward_hook(lambda _, __, output: seen.append(output))
     with torch.no_grad():
         module(image)
-        for top, left in ((0, 0), (0, 112), (112, 0), (112, 112)):
+        for top, left in corners:
             covered = image.clone()
-            covered[:, :, top : top + 112, left : left + 112] = 0
+            covered[:, :, top : top + 32, left : left + 32] = 0
             module(covered)
     handle.remove()
     whole, *parts = [float(output[0, 7].mean()) for output in seen]
-    for (row, column), part in zip(((0, 0), (0, 200), (200, 0), (200, 200)), parts, strict=True):
-        assert float(found[0, 0, row, column]) == pytest.approx(whole - part, rel=1e-9)
+    for (top, left), part in zip(corners, parts, strict=True):
+        assert float(found[0, 0, top + 20, left + 10]) == pytest.approx(whole - part, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -131,16 +119,14 @@ def test_a_unit_is_explained_by_whole_passes(load: Load, inputs: Inputs) -> None
 def test_the_window_is_covered_with_what_is_asked_for(
     fill: dict[str, Any], shade: float, load: Load, inputs: Inputs
 ) -> None:
-    model = load("efficientnet_lite0")
-    module, image = _double(model.module), inputs(model)[:1].double()
-    preprocessing: Preprocessing = model.preprocessing
+    module, images = precise("efficientnet_lite0", load, inputs)
+    image = images[:1]
+    preprocessing: Preprocessing = load("efficientnet_lite0").preprocessing
     empty = torch.ones_like(image[0])
     for channel in range(3):
         empty[channel] *= (shade - preprocessing.mean[channel]) / preprocessing.std[channel]
-    expected = paper(module, image[0], 281, window=112, stride=112, empty=empty, output="probability")
-    found = attribute_fully(
-        module, image, 281, "occlusion", preprocessing=preprocessing, window=112, stride=112, **fill
-    )
+    expected = paper(module, image[0], 281, window=32, stride=32, empty=empty, output="probability")
+    found = attribute_fully(module, image, 281, "occlusion", preprocessing=preprocessing, window=32, stride=32, **fill)
     assert_same_but_rounding(found.values, expected.unsqueeze(0))
 
 
@@ -172,26 +158,26 @@ def test_what_cannot_be_is_refused_by_name(options: dict[str, Any], field: str, 
 
 
 def test_progress_rises_to_the_number_of_windows_of_all_pictures(load: Load, inputs: Inputs) -> None:
-    model = load("resnet18")
+    module, images = scanned("resnet18", load, inputs)
     told: list[tuple[int, int]] = []
     attribute_fully(
-        model.module,
-        inputs(model)[:2],
+        module,
+        images,
         3,
         "occlusion",
-        window=64,
-        stride=32,
+        window=32,
+        stride=8,
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == sorted(told)
-    assert told[0] == (0, 72)
-    assert told[-1] == (72, 72)
+    assert told[0] == (0, 90)
+    assert told[-1] == (90, 90)
 
 
 def test_out_of_memory_halves_what_is_run_at_once(load: Load, inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = load("resnet18")
-    image = inputs(model)[:1]
-    expected = attribute(model.module, image, 3, "occlusion", window=32, stride=32)
+    module, images = scanned("resnet18", load, inputs)
+    image = images[:1]
+    expected = attribute(module, image, 3, "occlusion", window=16, stride=8)
     run = IncrementalForward._part
     sizes: list[int] = []
 
@@ -203,10 +189,6 @@ def test_out_of_memory_halves_what_is_run_at_once(load: Load, inputs: Inputs, mo
         return run(self, *arguments)
 
     monkeypatch.setattr(IncrementalForward, "_part", part)
-    found = attribute(model.module, image, 3, "occlusion", window=32, stride=32)
-    assert sum(sizes) == 49
+    found = attribute(module, image, 3, "occlusion", window=16, stride=8)
+    assert sum(sizes) == 77
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
-
-
-def _double(module: nn.Module) -> nn.Module:
-    return deepcopy(module).double()

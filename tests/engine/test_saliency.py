@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from captum.attr import Saliency
 from torch import Tensor, nn
 
 from convscope.engine import attribute
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shows, show
 from tests.engine.rounding import assert_same_but_rounding, differs
+from tests.engine.scanned import SIZE, for_peers, precise
 
 FEW = ("alexnet", "densenet121", "efficientnet_lite0")
 
@@ -22,26 +24,25 @@ def paper(gradient: Tensor) -> Tensor:
 def test_it_is_the_papers_map_for_every_image_of_a_batch(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    found = attribute(model.module, inputs(model)[:2], TARGETS, "saliency")
-    assert found.shape == (2, 1, model.preprocessing.height, model.preprocessing.width)
+    module, images = precise(network, load, inputs)
+    found = attribute(module, images, TARGETS, "saliency")
+    assert found.shape == (2, 1, *images.shape[2:])
     assert_same_but_rounding(found, torch.stack([paper(one.pixels) for one in shown(network)]))
 
 
 @pytest.mark.parametrize("network", [*FEW, "resnet18"])
 def test_it_is_captums_with_the_largest_channel_taken(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    captum = Saliency(model.module).attribute(images.clone().requires_grad_(), target=TARGETS)
-    assert_same_but_rounding(attribute(model.module, images, TARGETS, "saliency"), captum.amax(dim=1, keepdim=True))
+    module, images = for_peers(network, load, inputs)
+    captum = Saliency(module).attribute(images.clone().requires_grad_(), target=TARGETS)
+    assert_same_but_rounding(attribute(module, images, TARGETS, "saliency"), captum.amax(dim=1, keepdim=True))
 
 
 @pytest.mark.parametrize("network", FEW)
 def test_with_its_sign_it_is_the_channel_whose_gradient_is_largest(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:1]
-    found = attribute(model.module, images, TARGETS[:1], "saliency", abs=False)
-    (captum,) = Saliency(model.module).attribute(images.clone().requires_grad_(), target=TARGETS[:1], abs=False)
+    module, images = for_peers(network, load, inputs)
+    images = images[:1]
+    found = attribute(module, images, TARGETS[:1], "saliency", abs=False)
+    (captum,) = Saliency(module).attribute(images.clone().requires_grad_(), target=TARGETS[:1], abs=False)
     red, green, blue = captum
     expected = torch.where(red.abs() >= green.abs(), red, green)
     expected = torch.where(expected.abs() >= blue.abs(), expected, blue)
@@ -52,10 +53,9 @@ def test_with_its_sign_it_is_the_channel_whose_gradient_is_largest(network: str,
 
 @pytest.mark.parametrize("network", FEW)
 def test_batched_and_alone_give_the_same(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    together = attribute(model.module, images, TARGETS, "saliency")
-    alone = [attribute(model.module, images[i : i + 1], TARGETS[i], "saliency") for i in range(2)]
+    module, images = for_peers(network, load, inputs)
+    together = attribute(module, images, TARGETS, "saliency")
+    alone = [attribute(module, images[i : i + 1], TARGETS[i], "saliency") for i in range(2)]
     assert_same_but_rounding(torch.cat(alone), together)
 
 
@@ -68,14 +68,14 @@ def test_every_image_is_explained_for_its_own_target(load: Load, inputs: Inputs)
 
 
 def test_without_a_target_the_top_class_of_each_image_is_explained(load: Load, inputs: Inputs) -> None:
-    model = load("efficientnet_lite0")
-    images = inputs(model)
+    module, _ = precise("efficientnet_lite0", load, inputs)
+    images = F.interpolate(inputs(load("efficientnet_lite0")).double(), SIZE, mode="bilinear", antialias=True)
     with torch.no_grad():
-        top = [int(model.module(image.unsqueeze(0)).argmax()) for image in images]
+        top = [int(module(image.unsqueeze(0)).argmax()) for image in images]
     assert len(set(top)) == 3
     pairs = zip(images, top, strict=True)
-    expected = torch.stack([paper(show(model.module, "head", image, target).pixels) for image, target in pairs])
-    assert_same_but_rounding(attribute(model.module, images, None, "saliency"), expected)
+    expected = torch.stack([paper(show(module, "head", image, target).pixels) for image, target in pairs])
+    assert_same_but_rounding(attribute(module, images, None, "saliency"), expected)
 
 
 def test_it_is_what_moving_each_pixel_by_a_little_does_to_the_score() -> None:

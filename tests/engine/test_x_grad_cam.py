@@ -1,7 +1,5 @@
 """XGrad-CAM weighs each channel so that the map adds up to what the layer adds to the score."""
 
-import copy
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,6 +17,7 @@ from tests.engine.reference import (
     show,
 )
 from tests.engine.rounding import assert_same_but_rounding
+from tests.engine.scanned import FULL_SIZE, for_peers, precise
 
 
 def paper(shown: Shown) -> Tensor:
@@ -30,48 +29,43 @@ def paper(shown: Shown) -> Tensor:
     return total.unsqueeze(0)
 
 
-# Their suggested layers have no ReLU: a channel may sum to so little that float32 does not determine its weight.
-SIGNED = ("densenet121", "vit_b_16")
-
-
-@pytest.mark.parametrize("network", [network for network in SUGGESTED if network not in SIGNED])
+# In double precision: the suggested layers of DenseNet and ViT have no ReLU, so that a channel may sum to so little
+# that float32 does not determine its weight.
+@pytest.mark.parametrize("network", SUGGESTED)
 def test_it_is_the_papers_map_for_every_image_of_a_batch(
     network: str, load: Load, inputs: Inputs, shown: Shows
 ) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
+    module, images = precise(network, load, inputs)
     expected = torch.stack([paper(one) for one in shown(network)])
-    assert_same_but_rounding(attribute(model.module, images, TARGETS, "x_grad_cam", relu=False), expected)
-
-
-@pytest.mark.parametrize("network", SIGNED)
-def test_where_channels_nearly_cancel_it_is_the_papers_map_in_double_precision(
-    network: str, load: Load, inputs: Inputs
-) -> None:
-    model = load(network)
-    module, images = copy.deepcopy(model.module).double(), inputs(model)[:2].double()
-    pairs = zip(images, TARGETS, strict=True)
-    expected = torch.stack([paper(show(module, SUGGESTED[network], image, target)) for image, target in pairs])
     assert_same_but_rounding(attribute(module, images, TARGETS, "x_grad_cam", relu=False), expected)
 
 
+@pytest.mark.parametrize("network", FULL_SIZE)
+def test_in_float32_at_full_size_it_is_the_papers_map_too(
+    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
+) -> None:
+    model = load(network)
+    expected = torch.stack([paper(one) for one in shown_at_full_size(network)])
+    found = attribute(model.module, inputs(model)[:2], TARGETS, "x_grad_cam", relu=False)
+    assert found.dtype == torch.float32
+    assert_same_but_rounding(found, expected)
+
+
 def test_of_densenet_behind_a_relu_it_is_the_papers_map(load: Load, inputs: Inputs) -> None:
-    model, layer = load("densenet121"), "features.denseblock4.denselayer16.relu2"
-    images = inputs(model)[:2]
+    (module, images), layer = precise("densenet121", load, inputs), "features.denseblock4.denselayer16.relu2"
     pairs = zip(images, TARGETS, strict=True)
-    expected = torch.stack([paper(show(model.module, layer, image, target)) for image, target in pairs])
-    assert_same_but_rounding(attribute(model.module, images, TARGETS, "x_grad_cam", layer=layer, relu=False), expected)
+    expected = torch.stack([paper(show(module, layer, image, target)) for image, target in pairs])
+    assert_same_but_rounding(attribute(module, images, TARGETS, "x_grad_cam", layer=layer, relu=False), expected)
 
 
 @pytest.mark.parametrize("network", ["alexnet", "resnet18"])
 def test_it_is_torchcams(network: str, load: Load, inputs: Inputs) -> None:
-    model = load(network)
-    images = inputs(model)[:2]
-    with XGradCAM(model.module, SUGGESTED[network]) as extractor:
-        scores = model.module(images.clone().requires_grad_())
+    module, images = for_peers(network, load, inputs)
+    with XGradCAM(module, SUGGESTED[network]) as extractor:
+        scores = module(images.clone().requires_grad_())
         (expected,) = extractor(class_idx=TARGETS, scores=scores, normalized=False)
     assert_same_where_there_is_evidence(
-        attribute(model.module, images, TARGETS, "x_grad_cam"), expected.detach().unsqueeze(1)
+        attribute(module, images, TARGETS, "x_grad_cam"), expected.detach().unsqueeze(1)
     )
 
 
