@@ -102,6 +102,7 @@ def assemble(
         pictures = torch.cat([_start(one, parameters, levels, size) for one in starts(start)])
         pictures = pictures.repeat_interleave(count // len(pictures), dim=0)
     made: Pixels | Fourier | Cppn | Code
+    denoised: Callable[[Tensor], Tensor] | None = None
     bounds = Bounds(-levels.mean, 255 - levels.mean)
     match parameters.parameterization:
         case "code":
@@ -110,10 +111,12 @@ def assemble(
             codes = None if pictures is None else _codes(pictures, prior, reader, levels)
             bounds = Bounds(*prior.range.bounds)
             kept = bounds if parameters.bounded else None
+            joint = parameters.denoiser == "joint"
             made = Code(
                 levels, prior, count, copies=copies, noise=noise, bounds=kept, start=codes,
-                cleaned=parameters.optimizer == "langevin" and parameters.denoiser == "autoencoder",
+                cleaned=parameters.optimizer == "langevin" and not joint,
             )  # fmt: skip
+            denoised = _in_parts(_joint(prior, reader) if joint else made.denoised)
         case "fourier":
             made = Fourier(levels, base, count, copies=copies, noise=noise, start=pictures)
         case "cppn":
@@ -124,7 +127,6 @@ def assemble(
                 levels, stages, sizes, count, copies=copies, noise=noise, brightness=brightness, start=pictures
             )
     variables = made.start(generator)
-    denoised = None if prior is None else _denoiser(parameters, prior, reader)
     parts = Parts(
         made,
         objective,
@@ -220,27 +222,24 @@ def _paces(parameters: SynthesisParameters, stages: Stages) -> Steady | Annealed
     return Steady(parameters.denoising, parameters.wandering, stages.step_size, parameters.chain_every)
 
 
-def _denoiser(
-    parameters: SynthesisParameters, prior: LearnedPrior, reader: CodeReader | None
-) -> Callable[[Tensor], Tensor]:
-    """PPGN's R."""
-
-    def autoencoder(codes: Tensor) -> Tensor:
-        clean: Tensor = prior.denoiser(codes)
-        return clean
-
-    def joint(codes: Tensor) -> Tensor:
-        assert reader is not None
-        return prior.range.standardized(reader(prior.pictures(codes)))
-
-    denoised = joint if parameters.denoiser == "joint" else autoencoder
+def _joint(prior: LearnedPrior, reader: CodeReader) -> Callable[[Tensor], Tensor]:
+    """PPGN's joint R: the code of the code's picture."""
 
     @torch.no_grad()
-    def in_parts(codes: Tensor) -> Tensor:
+    def denoised(codes: Tensor) -> Tensor:
+        return prior.range.standardized(reader(prior.pictures(codes)))
+
+    return denoised
+
+
+def _in_parts(denoised: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Of as many codes at once as a gradient is."""
+
+    def whole(codes: Tensor) -> Tensor:
         most = MOST.get(codes.device.type, MOST["cuda"])
         return torch.cat([denoised(part) for part in torch.split(codes, most)])
 
-    return in_parts
+    return whole
 
 
 def _transforms(parameters: SynthesisParameters, size: tuple[int, int], levels: GreyLevels) -> Iterator[Transform]:

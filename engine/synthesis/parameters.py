@@ -103,7 +103,8 @@ class SynthesisParameters(Parameters):
     that, and step_size is over the noise's variance, or its standard deviation where the gradient is normalized. 0:
     all steps are alike, by denoising and wandering."""
     cycles: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How often it falls, in equal parts of the steps; each time from the denoised code with `noise` over it."""
+    """How often it falls, in equal parts of the steps; each time from the denoised code with `noise` over it. The
+    picture is the one of the cycles' ends whose score is highest."""
     chain_every: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Steps from one picture of the chain that langevin keeps to the next; with final_noise the chain is what the
     cycles end with."""

@@ -325,7 +325,7 @@ NGUYEN_PPGN = Recipe(
     (PRIOR,),
     # The paper's steps are all alike: 1e-5, 1 and 1e-17, from the code of a real picture. From noise alone, on a grid
     # of numbers that say the same many times over, that wanders between pictures; noise that falls settles on one,
-    # again and again.
+    # again and again, and the best is taken, for some settle on a neighbour of the class.
     SynthesisParameters(
         parameterization="code",
         noise=30.0,
@@ -334,7 +334,7 @@ NGUYEN_PPGN = Recipe(
         steps=240,
         step_size=24.0,
         final_noise=0.3,
-        cycles=6,
+        cycles=12,
     ),
 )
 

@@ -111,8 +111,8 @@ class Synthesis:
         return {CHAIN: contact_sheet(rows, cell=rows[0][0].picture.size)} if rows and rows[0] else {}
 
     def chain(self) -> list[list[Image.Image]]:
-        """Of each picture those on the way to it that langevin kept, the first one first; the last may be the picture
-        itself. Empty where nothing was kept."""
+        """Of each picture those on the way to it that langevin kept, the first one first; one of them may be the
+        picture itself. Empty where nothing was kept."""
         walk = self._parts.optimizer
         links = walk.chain if isinstance(walk, Langevin) else ()
         shown = self._parts.parameterization.shown

@@ -3,7 +3,8 @@ Generative Networks", equation 5, a Metropolis-adjusted Langevin walk without th
 that falls (Song & Ermon 2019), again and again (Zhang et al. 2020, "Cyclical Stochastic Gradient MCMC")."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 from torch import Tensor
@@ -42,6 +43,10 @@ class Steady:
         """Whether what that step leads to is kept."""
         return (step + 1) % self._every == 0
 
+    def chooses(self, step: int) -> bool:
+        """Whether it is the last one, after which the walk goes to the best link."""
+        return False
+
 
 class Annealed:
     """In each cycle the noise in the code falls from `highest` to `lowest`, in its logarithm evenly: how far a step
@@ -79,6 +84,10 @@ class Annealed:
     def links(self, step: int) -> bool:
         """As Steady: where a cycle ends."""
         return step + 1 in self._ends
+
+    def chooses(self, step: int) -> bool:
+        """As Steady: links are samples, of which some are of a neighbour of what was asked for."""
+        return step + 1 == self._ends[-1]
 
     def _cycle(self, step: int) -> tuple[int, int]:
         """The first step of a step's cycle, and the first one behind it."""
@@ -123,7 +132,7 @@ class Langevin:
         moved = self._bound(moved.add(self._drawn(variables, generator), alpha=pace.wandering))
         if self._paces.links(step):
             self.chain = torch.cat([self.chain, moved[None]])
-        return moved, found
+        return self._best(hill, moved, found) if self._paces.chooses(step) else (moved, found)
 
     def state(self) -> dict[str, Tensor]:
         """As Optimizer."""
@@ -135,6 +144,16 @@ class Langevin:
         if chain.shape[1:] != variables.shape:
             raise ValueError("the chain has another shape than the variables")
         self.chain = chain.to(variables)
+
+    def _best(self, hill: Hill, last: Tensor, found: Look) -> tuple[Tensor, Look]:
+        """Of each picture the link that is highest, and how high that is."""
+        pictures = list(range(self.chain.shape[1]))
+        links = self.chain.contiguous()  # as a checkpoint gives it
+        looks = [hill.look(link, pictures) for link in links]
+        values, scores = torch.stack([look.values for look in looks]), torch.stack([look.scores for look in looks])
+        best = values.nan_to_num(nan=-inf).argmax(dim=0)
+        chosen = torch.empty_like(last).copy_(links[best, pictures])  # laid out as it would be after another step
+        return chosen, replace(found, values=values[best, pictures], scores=scores[best, pictures])
 
     def _drawn(self, variables: Tensor, generator: torch.Generator) -> Tensor:
         noise = torch.randn((self._copies, *variables.shape[1:]), generator=generator).to(variables)

@@ -1,6 +1,8 @@
 """A picture as a code that a learned generator turns into one. Nguyen et al. 2016, "Synthesizing the preferred inputs
 for neurons in neural networks via deep generator networks"."""
 
+from collections import deque
+
 import torch
 from torch import Tensor
 
@@ -35,6 +37,8 @@ class Code:
         self._bounds = bounds
         self._start = start
         self._cleaned = cleaned
+        self._clean: deque[tuple[Tensor, int, Tensor]] = deque(maxlen=count)
+        """Codes that a gradient was wanted of, what version of them, and what R makes of them."""
 
     def start(self, generator: torch.Generator) -> Tensor:
         """As Parameterization."""
@@ -61,7 +65,23 @@ class Code:
 
     def shown(self, variables: Tensor) -> Tensor:
         """As Parameterization."""
-        return self._prior.pictures(self._prior.denoiser(variables) if self._cleaned else variables)
+        if not self._cleaned:
+            return self._prior.pictures(variables)
+        clean: Tensor = self._prior.denoiser(variables)
+        if variables.requires_grad:
+            self._clean.append((variables.detach(), variables._version, clean.detach()))
+        return self._prior.pictures(clean)
+
+    @torch.no_grad()
+    def denoised(self, variables: Tensor) -> Tensor:
+        """What R makes of codes, which costs nothing where images() has just been asked for a gradient of them."""
+        while self._clean:
+            codes, version, clean = self._clean.popleft()
+            same = codes.data_ptr() == variables.data_ptr() and codes.shape == variables.shape
+            if same and version == variables._version:
+                return clean
+        found: Tensor = self._prior.denoiser(variables)
+        return found
 
     def mutated(self, variables: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """For evolution: every number, by a Gaussian."""
