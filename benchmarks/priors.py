@@ -1,11 +1,11 @@
 """Learned priors beside plain PyTorch with the same networks: steps of a training, and of the recipes that use one."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-from torchvision.models.feature_extraction import create_feature_extractor
+from torch import Tensor, nn
 
 from benchmarks.machine import DEVICE, THREADS
 from benchmarks.networks import as_peers_have_it
@@ -27,7 +27,10 @@ from convscope.engine.synthesis.recipes import RECIPES
 from convscope.services.common.tuning import tune_process
 
 TRAINING_AT_MOST, RECIPE_AT_MOST = 1.1, 0.8
-PICTURES, BATCH, STEPS, ROUNDS = 64, 8, 4, 3
+PICTURES, BATCH, ROUNDS = 64, 8, 3
+TRAINING_STEPS, RECIPE_STEPS = 4, 40
+CYCLES = {"cycles": 2}
+"""As long as PPGN's."""
 TARGET = 1
 
 
@@ -38,20 +41,22 @@ def run() -> None:
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name, path in SHIPPED.items():
         model, prior = Catalogue.read().load(name, device=DEVICE), Prior.load(path).to(torch.device(DEVICE))
+        layer = prior.card.layer
         for weight in (0.0, 0.1):
             what = "training, adversarial" if weight else "training"
-            ours = _training(model, prior.card.layer, weight)
-            print(_row(what, prior, _Bare(model, prior.card.layer, weight), ours, TRAINING_AT_MOST), flush=True)
-        for recipe in ("nguyen2016_dgn", "nguyen2016_ppgn"):
-            parameters = RECIPES[recipe].with_overrides({"steps": STEPS})
-            plain = _plain_recipe(model, prior, parameters)
-            print(_row(recipe, prior, plain, _recipe(model, prior, parameters), RECIPE_AT_MOST), flush=True)
+            cells = _measured(_Bare(model, layer, weight), _training(model, layer, weight), TRAINING_STEPS)
+            print(f"| {what} | {name} | {layer} | {cells} | {TRAINING_AT_MOST} |", flush=True)
+        for recipe, cycles in (("nguyen2016_dgn", {}), ("nguyen2016_ppgn", CYCLES)):
+            parameters = RECIPES[recipe].with_overrides({"steps": RECIPE_STEPS, **cycles})
+            plain, ours = _plain_recipe(model, prior, parameters), _recipe(model, prior, parameters)
+            cells = _measured(plain, ours, RECIPE_STEPS)
+            print(f"| {recipe} | {name} | {layer} | {cells} | {RECIPE_AT_MOST} |", flush=True)
 
 
-def _row(what: str, prior: Prior, plain: Callable[[], None], ours: Callable[[], None], most: float) -> str:
+def _measured(plain: Callable[[], None], ours: Callable[[], None], steps: int) -> str:
+    """Two cells."""
     times = in_turn({"plain": plain, "ours": ours}, rounds=ROUNDS, warm_up=1)
-    each, ratio = times["plain"] / STEPS * 1000, times["ours"] / times["plain"]
-    return f"| {what} | {prior.card.model} | {prior.card.layer} | {each:.0f} | **{ratio:.2f}** | {most} |"
+    return f"{times['plain'] / steps * 1000:.0f} | **{times['ours'] / times['plain']:.2f}**"
 
 
 def _pictures(model: Model) -> Tensor:
@@ -69,10 +74,21 @@ def _training(model: Model, layer: str, weight: float) -> Callable[[], None]:
         training.advance()
 
     def some() -> None:
-        for _ in range(STEPS):
+        for _ in range(TRAINING_STEPS):
             training.advance()
 
     return some
+
+
+class _Reached(Exception):
+    """A layer has run: what comes after it is not needed."""
+
+    def __init__(self, output: Tensor) -> None:
+        self.output = output
+
+
+def _stop(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+    raise _Reached(output)
 
 
 class _Bare:
@@ -80,7 +96,8 @@ class _Bare:
 
     def __init__(self, model: Model, layer: str, weight: float) -> None:
         preset, self.weight = find_preset("tiny"), weight
-        self.features = create_feature_extractor(as_peers_have_it(model), {layer: "code"}).eval()
+        self.module = as_peers_have_it(model)
+        self.module.get_submodule(layer).register_forward_hook(_stop)
         size = (model.preprocessing.height, model.preprocessing.width)
         values = (model.preprocessing.mean, model.preprocessing.std)
         self.mean, self.std = (torch.tensor(one, device=DEVICE).view(1, 3, 1, 1) for one in values)
@@ -95,7 +112,7 @@ class _Bare:
         self.step = 0
 
     def __call__(self) -> None:
-        for _ in range(STEPS):
+        for _ in range(TRAINING_STEPS):
             self._step()
             self.step += 1
 
@@ -126,8 +143,11 @@ class _Bare:
         return self.pictures[places].to(DEVICE).float() / 255
 
     def _code(self, pictures: Tensor) -> Tensor:
-        code: Tensor = self.features((pictures - self.mean) / self.std)["code"]
-        return code if code.ndim == 4 else code[..., None, None]
+        try:
+            self.module((pictures - self.mean) / self.std)
+        except _Reached as reached:
+            return reached.output
+        raise AssertionError("the layer did not run")
 
 
 def _recipe(model: Model, prior: Prior, parameters: SynthesisParameters) -> Callable[[], None]:
@@ -141,8 +161,11 @@ def _recipe(model: Model, prior: Prior, parameters: SynthesisParameters) -> Call
 
 
 def _plain_recipe(model: Model, prior: Prior, parameters: SynthesisParameters) -> Callable[[], None]:
-    """Up the class on the code, with the denoiser where the recipe has one."""
+    """Up the class on the code; where the recipe walks, of the denoised code, and towards it."""
     module = as_peers_have_it(model).to(memory_format=torch.contiguous_format)
+    generator, denoiser = (
+        deepcopy(one).to(memory_format=torch.contiguous_format) for one in (prior.generator, prior.denoiser)
+    )
     values = (model.preprocessing.mean, model.preprocessing.std)
     mean, std = (torch.tensor(one, device=DEVICE).view(1, 3, 1, 1) for one in values)
     lowest, highest = prior.range.bounds
@@ -151,14 +174,15 @@ def _plain_recipe(model: Model, prior: Prior, parameters: SynthesisParameters) -
         code = torch.randn(1, *prior.card.generator.code, device=DEVICE)
         for _ in range(parameters.steps):
             code = code.detach().requires_grad_()
-            score = module((prior.generator(code) - mean) / std)[0, TARGET]
+            clean = denoiser(code) if parameters.optimizer == "langevin" else code
+            score = module((generator(clean) - mean) / std)[0, TARGET]
             torch.autograd.backward(score)
             assert code.grad is not None
             step = 0.3 * code.grad / code.grad.abs().mean()
             if parameters.optimizer == "langevin":
-                step = step + 0.1 * (prior.denoiser(code) - code) + 0.1 * torch.randn_like(code)
+                step = step + 0.1 * (clean - code) + 0.1 * torch.randn_like(code)
             code = torch.minimum(torch.maximum(0.99 * (code + step), lowest), highest)
             score.item()
-        prior.generator(code)
+        generator(code)
 
     return made
