@@ -39,7 +39,7 @@ demo: .venv/ready
 	$(BIN)/convscope demo --output out
 
 test: lint .venv/protos/ready
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 chaos: SECONDS ?= 600
 chaos: SEED ?= 0

@@ -12,7 +12,7 @@ from convscope.client import Client
 from tests.e2e.local_cluster import Addresses
 from tests.web.conftest import MILLISECONDS
 
-SMALL, FEW, MANY = 64, 6, 5000
+SMALL, FEW, LONG, MANY = 64, 6, 120, 5000
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_a_class_visualisation_is_seen_while_it_works_and_afterwards_by_everybod
     cluster: Addresses, client: Client, dreamer: Callable[[], Page], visitor: Callable[..., Page]
 ) -> None:
     page = dreamer()
-    (name,) = start(page, steps=20)
+    (name,) = start(page, steps=LONG)
     view = page.locator("#dream-view")
-    expect(view.locator(".how-far")).to_contain_text("of 20 steps", timeout=MILLISECONDS)
+    expect(view.locator(".how-far")).to_contain_text(f"of {LONG} steps", timeout=MILLISECONDS)
     expect(view.locator(".picture")).to_contain_text("So far", timeout=MILLISECONDS)
     expect(view.get_by_role("img", name=re.compile("^Loss: "))).to_be_visible(timeout=MILLISECONDS)
     reach(page, "succeeded")
@@ -77,7 +77,7 @@ def test_a_class_visualisation_is_seen_while_it_works_and_afterwards_by_everybod
     made = client.job(name).result(parts=["images", "history"])
     assert picture(view.locator(".picture")) == made.files["image-0.png"]
     expect(view.locator(".picture")).to_contain_text("flamingo")
-    expect(view.locator(".curve svg")).to_have_attribute("aria-label", re.compile("at step 20$"))
+    expect(view.locator(".curve svg")).to_have_attribute("aria-label", re.compile(f"at step {LONG}$"))
     with page.expect_download() as download:
         view.get_by_role("button", name="NPY").click()
     assert Path(download.value.path()).read_bytes() == client.job(name).download("values.npy")

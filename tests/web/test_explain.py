@@ -188,7 +188,7 @@ def test_an_upload_and_a_broken_one(page: Page, client: Client, tmp_path: Path) 
 def test_a_slow_method_tells_how_far_it_is_and_makes_way_for_another_picture(
     page: Page, client: Client, cluster: Addresses
 ) -> None:
-    choose(page, "Methods, side by side", "Score-CAM")
+    choose(page, "Methods, side by side", "Ablation-CAM")
     click(page, "A cat")
     expect(page.locator("#explain-progress progress[value]")).to_be_visible()
     expect(figures(page)).to_have_count(1)
