@@ -80,11 +80,11 @@ def attacks(client: Client, addresses: Mapping[str, str]) -> None:
 def priors(client: Client, addresses: Mapping[str, str]) -> None:
     for model, targets in (("shapes_classifier", SHAPES), (MODEL, CLASSES)):
         client.load_model(model)
-        for recipe in ("nguyen2016_dgn", "nguyen2016_ppgn"):
-            made = client.visualize_class(model=model, target=targets, recipe=recipe, prior=model).result()
-            _keep(made.contact_sheet(), f"synthesis/{model}-{recipe}", SHEET_WIDTH)
-            if recipe == "nguyen2016_ppgn":
-                _keep(made.chain, f"synthesis/{model}-chain", SHEET_WIDTH)
+        made = client.visualize_class(model=model, target=targets, recipe="nguyen2016_ppgn", prior=model).result()
+        _keep(made.contact_sheet(), f"synthesis/{model}-nguyen2016_ppgn", SHEET_WIDTH)
+        _keep(made.chain, f"synthesis/{model}-chain", SHEET_WIDTH)
+    made = client.visualize_class(model=MODEL, target=CLASSES, recipe="nguyen2016_dgn", prior=MODEL).result()
+    _keep(made.contact_sheet(), f"synthesis/{MODEL}-nguyen2016_dgn", SHEET_WIDTH)
 
 
 def inspection(client: Client, addresses: Mapping[str, str]) -> None:

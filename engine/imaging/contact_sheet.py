@@ -25,16 +25,16 @@ class Tile:
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Tile]], titles: Sequence[str] = (), *, cell: tuple[int, int] = CELL
+    rows: Sequence[Sequence[Tile]], titles: Sequence[str] = (), *, cell: tuple[int, int] = CELL, captions: bool = True
 ) -> Image.Image:
     """Lay tiles out in rows; each picture keeps its shape within a cell of `cell` (width, height) pixels.
 
-    titles: one for each column, above it; none: no line of titles.
+    titles: one for each column, above it; none: no line of titles. captions: whether there is room for what tiles say.
     """
     width, height = cell
     columns = max((len(row) for row in rows), default=0)
     head = TITLE_HEIGHT if titles else 0
-    step_x, step_y = width + MARGIN, height + CAPTION_HEIGHT + MARGIN
+    step_x, step_y = steps(cell, captions=captions)
     sheet = Image.new("RGB", (columns * step_x + MARGIN, head + len(rows) * step_y + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     title_font, caption_font, note_font = (ImageFont.load_default(size) for size in (18, 15, 13))
@@ -49,3 +49,8 @@ def contact_sheet(
             draw.text((left, top + height + 5), tile.caption, INK, caption_font)
             draw.text((left, top + height + 24), tile.note, FAINT, note_font)
     return sheet
+
+
+def steps(cell: tuple[int, int], *, captions: bool) -> tuple[int, int]:
+    """From one tile to the next and from one row to the next, pixels."""
+    return cell[0] + MARGIN, cell[1] + (CAPTION_HEIGHT if captions else 0) + MARGIN

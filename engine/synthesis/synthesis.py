@@ -108,7 +108,9 @@ class Synthesis:
         """Pictures beside those that were made, by the names of their files: where a way was kept, its sheet, a row for
         each picture."""
         rows = [[Tile(picture) for picture in _evenly(links)] for links in self.chain()]
-        return {CHAIN: contact_sheet(rows, cell=rows[0][0].picture.size)} if rows and rows[0] else {}
+        if not rows or not rows[0]:
+            return {}
+        return {CHAIN: contact_sheet(rows, cell=rows[0][0].picture.size, captions=False)}
 
     def chain(self) -> list[list[Image.Image]]:
         """Of each picture those on the way to it that langevin kept, the first one first; one of them may be the

@@ -2,13 +2,16 @@
 
 from PIL import Image, ImageChops
 
-from convscope.engine.imaging.contact_sheet import CAPTION_HEIGHT, CELL, MARGIN, PAPER
+from convscope.engine.imaging.contact_sheet import CELL, MARGIN, PAPER, steps
 
 
-def sheet_pictures(sheet: Image.Image, cell: tuple[int, int] = CELL) -> list[list[Image.Image]]:
-    """Row by row. cell: the width and height that each picture may have there."""
+def sheet_pictures(
+    sheet: Image.Image, cell: tuple[int, int] = CELL, *, captions: bool = True
+) -> list[list[Image.Image]]:
+    """Row by row. cell: the width and height that each picture may have there. captions: whether there is room for
+    what they say."""
     width, height = cell
-    step_x, step_y = width + MARGIN, height + CAPTION_HEIGHT + MARGIN
+    step_x, step_y = steps(cell, captions=captions)
     rows = []
     for top in range(MARGIN, sheet.height - height, step_y):
         lefts = range(MARGIN, sheet.width - MARGIN, step_x)

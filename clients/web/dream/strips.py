@@ -49,7 +49,7 @@ def _examples(made: Synthesis) -> list[Strip]:
 def _chains(made: Synthesis) -> list[Strip]:
     if CHAIN not in made.files:
         return []
-    rows = sheet_pictures(made.chain, made.images[0].size)
+    rows = sheet_pictures(made.chain, made.images[0].size, captions=False)
     several = len(made.made) > 1
     titles = [f"The chain of pictures{f' of {one.title}' if several else ''}" for one in made.made]
     return [

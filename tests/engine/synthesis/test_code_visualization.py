@@ -16,6 +16,7 @@ from convscope.engine.generation.errors import PriorMismatch
 from convscope.engine.generation.parameters import TrainingParameters
 from convscope.engine.generation.prior import Prior
 from convscope.engine.generation.training import Training
+from convscope.engine.imaging.contact_sheet import MARGIN
 from convscope.engine.models.model import Model
 from convscope.engine.synthesis.channel_visualization import channel_visualization
 from convscope.engine.synthesis.class_visualization import class_visualization
@@ -156,7 +157,7 @@ def test_the_chain_is_the_pictures_on_the_way(tiny: Model, priors: dict[str, Pri
         assert passed[7][place].tobytes() in (first.tobytes(), last.tobytes()), "the better one of them"
     sheet = synthesis.extra_pictures()["chain.png"]
     assert sheet.width > 2 * WIDTH
-    assert sheet.height > 4 * HEIGHT
+    assert sheet.height == MARGIN + 4 * (HEIGHT + MARGIN), "no room for words"
 
 
 def test_a_chain_that_is_long_is_shown_evenly(tiny: Model, priors: dict[str, Prior]) -> None:
