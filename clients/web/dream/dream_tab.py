@@ -105,7 +105,8 @@ class Dream:
             self.describe, [model, kind, described], [self._target, self._recipes, self._layer, described], **hidden
         )
         usual = [self._target, self._recipes, self._layer, self._channel, self._steps, self._size, self._confidence]
-        kind.change(self.choose, [kind], usual, **hidden)
+        chosen = gr.State(FIRST)
+        kind.change(self.choose, [kind, chosen], [*usual, chosen], **hidden)
         self._all.click(self.choices, [kind], [self._recipes], **hidden)
         sources: Any = {
             "fn": self.fit,
@@ -148,8 +149,10 @@ class Dream:
             name,
         )
 
-    async def choose(self, name: str) -> Any:
-        """Another kind: the options that it needs, with what is usual for it."""
+    async def choose(self, name: str, chosen: str) -> Any:
+        """Another kind: the options that it needs, with what is usual for it. Told a second time, nothing is undone."""
+        if name == chosen:
+            return [gr.skip()] * 8
         kind = DREAM_KINDS[name]
         recipes: dict[str, Any] = {}
         if kind.purpose:
@@ -162,6 +165,7 @@ class Dream:
             gr.update(label=kind.steps_label, value=kind.steps),
             gr.update(visible="size" in kind.options),
             gr.update(visible="confidence" in kind.options, value=kind.confidence),
+            name,
         )
 
     async def choices(self, kind: str) -> list[str]:
