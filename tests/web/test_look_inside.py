@@ -191,6 +191,8 @@ def test_a_picture_for_a_channel_comes_about_and_can_be_cancelled(inside: Page, 
     assert next(client.jobs(kinds="visualize_channel")).state == "cancelled"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)  # a whole job, on cores that other tests share
 def test_a_finished_picture_for_a_channel_is_named_and_offered(
     client: Client, cluster: Addresses, visitor: Callable[..., Page]
 ) -> None:
@@ -201,7 +203,7 @@ def test_a_finished_picture_for_a_channel_is_named_and_offered(
     page.locator("#channel input").fill(str(CHANNEL))
     page.get_by_role("button", name="Visualise this channel").click()
     link = page.locator("#visualization").get_by_role("link", name="PNG")
-    link.wait_for()
+    link.wait_for(timeout=300_000)
     job = next(client.jobs(kinds="visualize_channel"))
     expect(page.locator("#visualization")).to_contain_text(job.name)
     url = link.get_attribute("href")

@@ -61,16 +61,17 @@ class JobBar:
 
     async def follow(self, job: Job, words: str) -> AsyncGenerator[Step, None]:
         """Each step of a job. words: what it does. Raises ClientError where it fails; the bar is empty then."""
-        yield Step([progress_line(f"{words}: waiting for a worker"), job.name, gr.update(visible=True)])
+        there = gr.update(visible=True)  # said each time: of messages that come close together a browser may miss one
+        yield Step([progress_line(f"{words}: waiting for a worker"), job.name, there])
         last = 0.0
         try:
             async for event in job.watch():
                 if isinstance(event, Progress) and monotonic() - last >= PACE_SECONDS:
                     last = monotonic()
                     line = progress_line(f"{words}: {event.step} of {event.total}", event.step, event.total)
-                    yield Step([line, gr.skip(), gr.skip()])
+                    yield Step([line, gr.skip(), there])
                 elif isinstance(event, Preview):
-                    yield Step([gr.skip()] * 3, preview=event.picture)
+                    yield Step([gr.skip(), gr.skip(), there], preview=event.picture)
             result = await job.result()
         except Cancelled:
             yield Step(_over(f"{words}: cancelled."))
