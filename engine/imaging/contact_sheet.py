@@ -34,7 +34,7 @@ def contact_sheet(
     width, height = cell
     columns = max((len(row) for row in rows), default=0)
     head = TITLE_HEIGHT if titles else 0
-    step_x, step_y = steps(cell, captions=captions)
+    step_x, step_y = pitch(cell, captions=captions)
     sheet = Image.new("RGB", (columns * step_x + MARGIN, head + len(rows) * step_y + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     title_font, caption_font, note_font = (ImageFont.load_default(size) for size in (18, 15, 13))
@@ -51,6 +51,6 @@ def contact_sheet(
     return sheet
 
 
-def steps(cell: tuple[int, int], *, captions: bool) -> tuple[int, int]:
+def pitch(cell: tuple[int, int], *, captions: bool) -> tuple[int, int]:
     """From one tile to the next and from one row to the next, pixels."""
     return cell[0] + MARGIN, cell[1] + (CAPTION_HEIGHT if captions else 0) + MARGIN

@@ -1,6 +1,6 @@
 """Networks and photographs, loaded once a session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tests.engine.reference import (
     gradients_by,
     show,
 )
-from tests.engine.scanned import FULL_SIZE, precise
+from tests.engine.scanned import FULL_SIZE, forget, precise
 
 RANDOM = (
     "alexnet",
@@ -46,7 +46,7 @@ PUBLISHED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
 @pytest.fixture(scope="package")
-def load() -> Callable[[str], Model]:
+def load() -> Iterator[Load]:
     """Load a network: those of torchvision with random weights, EfficientNet-Lite with the published ones."""
     built_in = Catalogue.read()
     entries = {name: Entry(name=name, source="torchvision", network=name, seed=7) for name in RANDOM}
@@ -63,7 +63,8 @@ def load() -> Callable[[str], Model]:
             nn.init.normal_(head.weight, std=0.02, generator=torch.Generator().manual_seed(7))
         return model
 
-    return load
+    yield load
+    forget()
 
 
 @pytest.fixture(scope="package")

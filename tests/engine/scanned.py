@@ -46,6 +46,11 @@ def precise(network: str, load: Load, inputs: Inputs) -> tuple[nn.Module, Tensor
     return _kept[key]
 
 
+def forget() -> None:
+    """Let go of all copies, and of the networks that they are of."""
+    _kept.clear()
+
+
 def for_peers(network: str, load: Load, inputs: Inputs) -> tuple[nn.Module, Tensor]:
     """What a peer that runs the same batch is compared on: photographs in float32 for FULL_SIZE, else precise()."""
     if network not in FULL_SIZE:

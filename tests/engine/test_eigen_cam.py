@@ -9,7 +9,7 @@ from convscope.engine import attribute
 from convscope.engine.attribution.target import UnitTarget
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shows
 from tests.engine.rounding import assert_same_but_rounding, differs
-from tests.engine.scanned import FULL_SIZE, precise
+from tests.engine.scanned import precise
 
 
 def paper(activation: Tensor) -> Tensor:
@@ -27,17 +27,6 @@ def test_it_is_the_papers_map_for_every_image_of_a_batch(
     module, images = precise(network, load, inputs)
     expected = torch.stack([paper(one.activation) for one in shown(network)])
     assert_same_but_rounding(attribute(module, images, TARGETS, "eigen_cam", relu=False), expected)
-
-
-@pytest.mark.parametrize("network", FULL_SIZE)
-def test_in_float32_at_full_size_it_is_the_papers_map_too(
-    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
-) -> None:
-    model = load(network)
-    expected = torch.stack([paper(one.activation) for one in shown_at_full_size(network)])
-    found = attribute(model.module, inputs(model)[:2], TARGETS, "eigen_cam", relu=False)
-    assert found.dtype == torch.float32
-    assert_same_but_rounding(found, expected)
 
 
 def test_a_layer_of_many_places_takes_no_matrix_of_them_all() -> None:

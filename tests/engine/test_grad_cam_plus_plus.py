@@ -10,7 +10,7 @@ from convscope.engine import attribute
 from convscope.engine.attribution.target import ClassTarget
 from tests.engine.reference import SUGGESTED, TARGETS, Inputs, Load, Shown, Shows
 from tests.engine.rounding import assert_same_but_rounding, differs
-from tests.engine.scanned import FULL_SIZE, precise
+from tests.engine.scanned import precise
 
 
 def paper(shown: Shown) -> Tensor:
@@ -32,17 +32,6 @@ def test_it_is_the_papers_map_for_every_image_of_a_batch(
     expected = torch.stack([paper(one) for one in shown(network)])
     signed = attribute(module, images, TARGETS, "grad_cam_plus_plus", relu=False)
     assert_same_but_rounding(signed, expected)
-
-
-@pytest.mark.parametrize("network", FULL_SIZE)
-def test_in_float32_at_full_size_it_is_the_papers_map_too(
-    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
-) -> None:
-    model = load(network)
-    expected = torch.stack([paper(one) for one in shown_at_full_size(network)])
-    found = attribute(model.module, inputs(model)[:2], TARGETS, "grad_cam_plus_plus", relu=False)
-    assert found.dtype == torch.float32
-    assert_same_but_rounding(found, expected)
 
 
 def test_it_is_what_the_derivatives_of_the_exponential_of_the_score_say() -> None:

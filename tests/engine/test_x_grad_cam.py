@@ -17,7 +17,7 @@ from tests.engine.reference import (
     show,
 )
 from tests.engine.rounding import assert_same_but_rounding
-from tests.engine.scanned import FULL_SIZE, for_peers, precise
+from tests.engine.scanned import for_peers, precise
 
 
 def paper(shown: Shown) -> Tensor:
@@ -38,17 +38,6 @@ def test_it_is_the_papers_map_for_every_image_of_a_batch(
     module, images = precise(network, load, inputs)
     expected = torch.stack([paper(one) for one in shown(network)])
     assert_same_but_rounding(attribute(module, images, TARGETS, "x_grad_cam", relu=False), expected)
-
-
-@pytest.mark.parametrize("network", FULL_SIZE)
-def test_in_float32_at_full_size_it_is_the_papers_map_too(
-    network: str, load: Load, inputs: Inputs, shown_at_full_size: Shows
-) -> None:
-    model = load(network)
-    expected = torch.stack([paper(one) for one in shown_at_full_size(network)])
-    found = attribute(model.module, inputs(model)[:2], TARGETS, "x_grad_cam", relu=False)
-    assert found.dtype == torch.float32
-    assert_same_but_rounding(found, expected)
 
 
 def test_of_densenet_behind_a_relu_it_is_the_papers_map(load: Load, inputs: Inputs) -> None:

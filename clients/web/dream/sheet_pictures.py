@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageChops
 
-from convscope.engine.imaging.contact_sheet import CELL, MARGIN, PAPER, steps
+from convscope.engine.imaging.contact_sheet import CELL, MARGIN, PAPER, pitch
 
 
 def sheet_pictures(
@@ -11,7 +11,7 @@ def sheet_pictures(
     """Row by row. cell: the width and height that each picture may have there. captions: whether there is room for
     what they say."""
     width, height = cell
-    step_x, step_y = steps(cell, captions=captions)
+    step_x, step_y = pitch(cell, captions=captions)
     rows = []
     for top in range(MARGIN, sheet.height - height, step_y):
         lefts = range(MARGIN, sheet.width - MARGIN, step_x)

@@ -61,7 +61,7 @@ class JobBar:
 
     async def follow(self, job: Job, words: str) -> AsyncGenerator[Step, None]:
         """Each step of a job. words: what it does. Raises ClientError where it fails; the bar is empty then."""
-        there = gr.update(visible=True)  # said each time: of messages that come close together a browser may miss one
+        there = gr.update(visible=True)  # with each step: on a busy machine the picture came and the button did not
         yield Step([progress_line(f"{words}: waiting for a worker"), job.name, there])
         last = 0.0
         try:
