@@ -1,4 +1,4 @@
-"""Each map in float32, of whole photographs, is the paper's too: the comparisons of the methods' own files are in float64."""
+"""Each map in float32, of whole photographs, is the paper's too; elsewhere they are compared in float64."""
 
 from collections.abc import Callable
 
